@@ -1,0 +1,202 @@
+import type { ChunkResult, ClassifierRuntime, DocumentState } from './classifierRuntime.ts';
+import { turnLength } from './turnLength.ts';
+
+export interface ChunkSchedulerOptions {
+  /** Documents in one graph call. More rows share the cost of reading the weights, and take more memory. */
+  readonly maxBatch: number;
+  /** Documents in flight, those waiting for their first chunk included. The next one is refused with QueueFullError. */
+  readonly maxQueue: number;
+  /**
+   * Awaited before every turn, by whoever waits for a document. Needed where a graph call does not give the thread back by
+   * itself (WebAssembly): there it must let timers and new requests have their turn.
+   */
+  readonly betweenTurns?: () => Promise<void>;
+}
+
+export interface ClassifyOptions {
+  /** Takes the document out of the line; the promise is then rejected with the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
+  /** Called after every chunk with the prediction so far and the number of tokens read. */
+  readonly onChunk?: ((logits: Float32Array, tokensRead: number) => void) | undefined;
+}
+
+/** No room for another document now. `retryAfterSeconds` is an estimate from the work that is waiting. */
+export class QueueFullError extends Error {
+  override readonly name = 'QueueFullError';
+  readonly retryAfterSeconds: number;
+
+  constructor(maxQueue: number, retryAfterSeconds: number) {
+    super(`All ${maxQueue} places for documents are taken. Try again in ${retryAfterSeconds} s.`);
+    this.retryAfterSeconds = retryAfterSeconds;
+  }
+}
+
+/** One document on its way through the model. */
+interface DocumentInFlight {
+  readonly ids: Int32Array;
+  readonly onChunk: ClassifyOptions['onChunk'];
+  readonly answer: PromiseWithResolvers<Float32Array>;
+  state: DocumentState;
+  position: number;
+}
+
+/** How much the newest turn counts in the running mean of the turns' duration. */
+const NEWEST_TURN_WEIGHT = 0.2;
+const MAX_RETRY_AFTER_SECONDS = 60;
+
+/**
+ * Continuous batching of recurrent documents. Documents in flight stand in one line, each with its state. A turn takes the
+ * next chunk of the first `maxBatch` of them, whatever their lengths and however far along they are, and makes one graph
+ * call; finished documents are answered and leave, the others go to the end of the line. So nothing is cut off, a long
+ * document cannot hold up a short one for longer than one round, and each costs the same memory whatever its length. How
+ * much a turn reads depends on who is in it, so that little of a call is padding: see turnLength.
+ *
+ * Every document's answer is the one it would get alone: rows share a call, never a state.
+ *
+ * Nobody owns the loop: whoever waits for a document drives the turns, and all who wait share the turn that is running. On
+ * an edge platform, where a request's timers die with the request, no document can be left waiting for another's driver.
+ *
+ * @example
+ * const scheduler = new ChunkScheduler(runtime, { maxBatch: 16, maxQueue: 256 });
+ * const logits = await scheduler.classify(vocabulary.encode(tokenize('A fine film.')));
+ */
+export class ChunkScheduler {
+  readonly maxQueue: number;
+  readonly #runtime: ClassifierRuntime;
+  readonly #maxBatch: number;
+  readonly #betweenTurns: (() => Promise<void>) | undefined;
+  /** In the order of their next turn. A Set keeps that order and lets a cancelled document leave from the middle. */
+  readonly #line = new Set<DocumentInFlight>();
+  #turn: Promise<void> | undefined;
+  #meanTurnMilliseconds = 0;
+
+  /** @throws RangeError when a limit is not a whole number of at least 1. */
+  constructor(runtime: ClassifierRuntime, options: ChunkSchedulerOptions) {
+    for (const name of ['maxBatch', 'maxQueue'] as const) {
+      if (!Number.isSafeInteger(options[name]) || options[name] < 1) {
+        throw new RangeError(`${name} is ${options[name]}; it must be a whole number of at least 1.`);
+      }
+    }
+    this.#runtime = runtime;
+    this.#maxBatch = options.maxBatch;
+    this.maxQueue = options.maxQueue;
+    this.#betweenTurns = options.betweenTurns;
+  }
+
+  /** Documents that wait for their answer now. */
+  get inFlight(): number {
+    return this.#line.size;
+  }
+
+  /**
+   * Whether so many more documents may come in now.
+   *
+   * @throws QueueFullError when there is no room for all of them.
+   */
+  requireRoom(documents: number): void {
+    if (this.#line.size + documents > this.maxQueue) throw new QueueFullError(this.maxQueue, this.#retryAfterSeconds());
+  }
+
+  /**
+   * The logits of a whole document.
+   *
+   * @param ids at least one token id; any number of them.
+   * @throws RangeError for a document without tokens, QueueFullError when there is no room, the signal's reason when
+   *   cancelled, and what the runtime threw when the graph call with one of the document's chunks failed.
+   */
+  async classify(ids: Int32Array, options: ClassifyOptions = {}): Promise<Float32Array> {
+    const { signal, onChunk } = options;
+    if (ids.length === 0) throw new RangeError('A document needs at least one token.');
+    signal?.throwIfAborted();
+    this.requireRoom(1);
+    const document: DocumentInFlight = { ids, onChunk, answer: Promise.withResolvers(), state: this.#runtime.freshState(), position: 0 };
+    const cancel = () => {
+      this.#line.delete(document);
+      document.answer.reject(signal?.reason);
+    };
+    signal?.addEventListener('abort', cancel, { once: true });
+    this.#line.add(document);
+    void this.#drive(document);
+    try {
+      return await document.answer.promise;
+    } finally {
+      signal?.removeEventListener('abort', cancel);
+    }
+  }
+
+  /** Keeps turns going for as long as the document is in the line. */
+  async #drive(document: DocumentInFlight): Promise<void> {
+    try {
+      while (this.#line.has(document)) {
+        await this.#betweenTurns?.();
+        if (this.#line.has(document)) await this.#nextTurn();
+      }
+    } catch (error) {
+      this.#line.delete(document);
+      document.answer.reject(error);
+    }
+  }
+
+  /** Joins the turn that is running, or starts one: the graph is called by one at a time. */
+  #nextTurn(): Promise<void> {
+    this.#turn ??= this.#runTurn().finally(() => {
+      this.#turn = undefined;
+    });
+    return this.#turn;
+  }
+
+  async #runTurn(): Promise<void> {
+    const batch = [...this.#line].slice(0, this.#maxBatch);
+    const length = turnLength(batch.map((document) => document.ids.length - document.position), this.#runtime.bundle.chunkLength);
+    const chunks = batch.map((document) => document.ids.subarray(document.position, document.position + length));
+    const started = performance.now();
+    let results: ChunkResult[];
+    try {
+      results = await this.#runtime.run(batch.map((document, row) => ({ tokens: chunks[row] ?? document.ids, state: document.state })));
+    } catch (error) {
+      for (const document of batch) this.#fail(document, error);
+      return;
+    }
+    this.#noteTurn(performance.now() - started);
+    for (const [row, document] of batch.entries()) {
+      const result = results[row];
+      if (result === undefined) this.#fail(document, new Error(`The runtime answered ${results.length} of ${batch.length} rows.`));
+      else this.#advance(document, result, chunks[row]?.length ?? 0);
+    }
+  }
+
+  /** Takes a chunk's result: the document leaves with its answer, or goes to the end of the line. */
+  #advance(document: DocumentInFlight, result: ChunkResult, tokens: number): void {
+    // A document cancelled during the call has left the line: its result is nobody's.
+    if (!this.#line.delete(document)) return;
+    document.state = result.state;
+    document.position += tokens;
+    try {
+      document.onChunk?.(result.logits, document.position);
+    } catch (error) {
+      document.answer.reject(error);
+      return;
+    }
+    if (document.position < document.ids.length) this.#line.add(document);
+    else document.answer.resolve(result.logits);
+  }
+
+  #fail(document: DocumentInFlight, error: unknown): void {
+    this.#line.delete(document);
+    document.answer.reject(error);
+  }
+
+  #noteTurn(milliseconds: number): void {
+    const weight = this.#meanTurnMilliseconds === 0 ? 1 : NEWEST_TURN_WEIGHT;
+    this.#meanTurnMilliseconds += weight * (milliseconds - this.#meanTurnMilliseconds);
+  }
+
+  /** The time all waiting work would take at the present pace, at least 1 s and at most a minute. */
+  #retryAfterSeconds(): number {
+    const { chunkLength } = this.#runtime.bundle;
+    let chunks = 0;
+    for (const document of this.#line) chunks += Math.ceil((document.ids.length - document.position) / chunkLength);
+    const seconds = Math.ceil(((chunks / this.#maxBatch) * this.#meanTurnMilliseconds) / 1000);
+    return Math.min(MAX_RETRY_AFTER_SECONDS, Math.max(1, seconds));
+  }
+}

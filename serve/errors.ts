@@ -1,0 +1,62 @@
+import type { Context } from 'hono';
+import type { ContentfulStatusCode } from 'hono/utils/http-status';
+
+import { QueueFullError } from './chunkScheduler.ts';
+
+/** What a client can tell errors apart by. The message is for people and may change. */
+export type ErrorCode =
+  | 'malformed_body'
+  | 'empty_input'
+  | 'not_found'
+  | 'method_not_allowed'
+  | 'body_too_large'
+  | 'too_many_texts'
+  | 'unsupported_media_type'
+  | 'invalid_request'
+  | 'queue_full'
+  | 'internal'
+  | 'unavailable'
+  | 'deadline_exceeded';
+
+/** An answer that is an error. The message never holds the caller's text, only what was wrong and what to do. */
+export class HttpError extends Error {
+  override readonly name = 'HttpError';
+  readonly status: ContentfulStatusCode;
+  readonly code: ErrorCode;
+  readonly headers: Readonly<Record<string, string>>;
+
+  constructor(status: ContentfulStatusCode, code: ErrorCode, message: string, headers: Readonly<Record<string, string>> = {}) {
+    super(message);
+    this.status = status;
+    this.code = code;
+    this.headers = headers;
+  }
+}
+
+/** The server is stopping: what is in flight may finish, nothing new comes in. */
+export const stoppingError = () => new HttpError(503, 'unavailable', 'The server is stopping. Send the request to another one, or again later.');
+
+/** The one shape of every error: `{"error": {"code", "message"}}`. */
+export function errorBody(code: ErrorCode, message: string): { error: { code: ErrorCode; message: string } } {
+  return { error: { code, message } };
+}
+
+/** The error as a response of the app. */
+export function errorResponse(context: Context, error: HttpError): Response {
+  return context.json(errorBody(error.code, error.message), error.status, error.headers);
+}
+
+/**
+ * What a client is told about an error: refusals as they are, a full queue as 429, a deadline as 504, and everything else,
+ * being a fault of the server, as 500 without any detail.
+ */
+export function toHttpError(error: unknown): HttpError {
+  if (error instanceof HttpError) return error;
+  if (error instanceof QueueFullError) {
+    return new HttpError(429, 'queue_full', error.message, { 'retry-after': String(error.retryAfterSeconds) });
+  }
+  if (error instanceof DOMException && error.name === 'TimeoutError') {
+    return new HttpError(504, 'deadline_exceeded', 'The answer was not ready in time. Send fewer or shorter texts, or try again when the server is less busy.');
+  }
+  return new HttpError(500, 'internal', 'The server failed to answer this request. The cause is in its log.');
+}

@@ -1,0 +1,203 @@
+/**
+ * The text rules of fastai (fastai 2.8, text/core.py, `defaults.text_proc_rules` and `text_postproc_rules`), one function
+ * each, in the order in which they are applied. They mark what lower-casing and squeezing would lose (`xxmaj`, `xxup`, `xxrep`,
+ * `xxwrep`), so that a small vocabulary can still say it.
+ *
+ * They follow Python's idea of characters and white space; see codePoints.ts.
+ */
+import { isWhiteSpace, skipChunk, skipWhiteSpace, stripWhiteSpace, WHITE_SPACE, WORD } from './codePoints.ts';
+import { unescapeHtml } from './html.ts';
+import { BEGIN, CAPITALIZED, END, REPEATED_CHARACTER, REPEATED_WORD, UNKNOWN, UPPER_CASE } from './specialTokens.ts';
+
+/** What documents from the web and from wikitext hold in place of plain characters, in the order of replacement. */
+const MESS: readonly (readonly [found: string, meant: string])[] = [
+  ['#39;', "'"],
+  ['amp;', '&'],
+  ['#146;', "'"],
+  ['nbsp;', ' '],
+  ['#36;', '$'],
+  ['\\n', '\n'],
+  ['quot;', "'"],
+  ['<br />', '\n'],
+  ['\\"', '"'],
+  ['<unk>', UNKNOWN],
+  [' @.@ ', '.'],
+  [' @-@ ', '-'],
+  ['...', ' …'],
+];
+
+/**
+ * Replaces the remains of HTML and of escapes by what they stand for, `...` by an ellipsis, and unescapes character references.
+ * fastai: `fix_html`.
+ *
+ * @example fixHtml('AT&amp;T<br />isn#39;t...') // "AT&&T\nisn't …"
+ */
+export function fixHtml(text: string): string {
+  let fixed = text;
+  for (const [found, meant] of MESS) {
+    if (fixed.includes(found)) fixed = fixed.replaceAll(found, () => meant);
+  }
+  return unescapeHtml(fixed);
+}
+
+const REPEATED = new RegExp(`([^${WHITE_SPACE}])\\1{2,}`, 'gu');
+
+/**
+ * Three or more equal characters become ` xxrep n c `. fastai: `replace_rep`.
+ *
+ * @example replaceRepeatedCharacters('sooo good!!!!') // 's xxrep 3 o  good xxrep 4 ! '
+ */
+export function replaceRepeatedCharacters(text: string): string {
+  if (!mayRepeatCharacters(text)) return text;
+  return text.replace(REPEATED, (run: string, character: string) => ` ${REPEATED_CHARACTER} ${run.length / character.length} ${character} `);
+}
+
+/** A quick look for three equal UTF-16 units, or two equal halves of surrogate pairs, in a row; white space counts too. */
+function mayRepeatCharacters(text: string): boolean {
+  let last = -1;
+  let beforeLast = -1;
+  for (let index = 0; index < text.length; index++) {
+    const unit = text.charCodeAt(index);
+    if (unit === beforeLast && (unit === last || unit >= 0xd800) && unit !== 0x20) return true;
+    beforeLast = last;
+    last = unit;
+  }
+  return false;
+}
+
+/**
+ * Three or more equal words become ` xxwrep n word `, followed by the character after the last. fastai: `replace_wrep`, which
+ * has the pattern `(?:\s|^)(\w+)\s+((?:\1\s+)+)\1(\s|\W|$)`; this function finds its matches in one pass, however long they are.
+ *
+ * @example replaceRepeatedWords('a very very very good one') // 'a xxwrep 3 very  good one'
+ */
+export function replaceRepeatedWords(text: string): string {
+  let result = '';
+  let copied = 0;
+  let start = skipWhiteSpace(text, 0); // of the word that is looked at
+  while (start < text.length) {
+    const repetition = repetitionAt(text, start);
+    if (repetition === undefined) {
+      start = nextWord(text, start);
+      continue;
+    }
+    result += `${text.slice(copied, Math.max(copied, start - 1))} ${REPEATED_WORD} ${repetition.times} ${repetition.word} `;
+    copied = repetition.end;
+    // The pattern takes the character behind the last word too, so words that repeat right behind it go unseen.
+    start = nextWord(text, copied + sizeOfCharacterAt(text, copied));
+  }
+  return copied === 0 ? text : result + text.slice(copied);
+}
+
+interface Repetition {
+  readonly word: string;
+  readonly times: number;
+  readonly end: number; // in the text, of the last of the words
+}
+
+/** The repetition that starts with the word at `start`, which stands at the text's start or behind white space. */
+function repetitionAt(text: string, start: number): Repetition | undefined {
+  const wordEnd = skipChunk(text, start);
+  const length = wordEnd - start;
+  const second = skipWhiteSpace(text, wordEnd);
+  if (!sameUnits(text, start, second, length)) return undefined; // nearly always
+  const word = text.slice(start, wordEnd);
+  if (!ONLY_WORD_CHARACTERS.test(word)) return undefined;
+  let copies = 0; // of the word, each followed by white space
+  let copiesEnd = wordEnd;
+  let position = second;
+  while (text.startsWith(word, position) && isWhiteSpace(text.charCodeAt(position + length))) {
+    copies++;
+    copiesEnd = position + length;
+    position = skipWhiteSpace(text, copiesEnd);
+  }
+  const endsInPunctuation = text.startsWith(word, position) && !isWordCharacterAt(text, position + length);
+  if (endsInPunctuation && copies > 0) return { word, times: copies + 2, end: position + length };
+  return copies > 1 ? { word, times: copies + 1, end: copiesEnd } : undefined;
+}
+
+const ONLY_WORD_CHARACTERS = new RegExp(`^[${WORD}]+$`, 'u');
+const WORD_CHARACTER = new RegExp(`[${WORD}]`, 'uy');
+
+function isWordCharacterAt(text: string, index: number): boolean {
+  WORD_CHARACTER.lastIndex = index;
+  return WORD_CHARACTER.test(text);
+}
+
+function sizeOfCharacterAt(text: string, index: number): number {
+  return (text.codePointAt(index) ?? 0) > 0xffff ? 2 : 1;
+}
+
+function sameUnits(text: string, first: number, second: number, length: number): boolean {
+  if (second + length > text.length) return false;
+  for (let index = 0; index < length; index++) {
+    if (text.charCodeAt(first + index) !== text.charCodeAt(second + index)) return false;
+  }
+  return true;
+}
+
+const nextWord = (text: string, start: number): number => skipWhiteSpace(text, skipChunk(text, start));
+
+/**
+ * Puts spaces around `/`, `#` and `\`. fastai: `spec_add_spaces`.
+ *
+ * @example addSpaces('7/10') // '7 / 10'
+ */
+export function addSpaces(text: string): string {
+  return text.replace(/[/#\\]/g, ' $& ');
+}
+
+/** Two or more spaces become one; other white space stays. fastai: `rm_useless_spaces`. */
+export function squeezeSpaces(text: string): string {
+  return text.includes('  ') ? text.replace(/ {2,}/g, ' ') : text;
+}
+
+const CHUNKS = new RegExp(`[^${WHITE_SPACE}]+`, 'g');
+const ALL_CAPS = /^[A-Z][^a-z]*$/;
+const CAPITAL_FIRST = /^[A-Z][^A-Z]*$/;
+
+/**
+ * A word that starts with a capital letter and has no small ones becomes `xxup` and the word in lower case; a single
+ * letter is only lower-cased. fastai: `replace_all_caps`; only A to Z and a to z count as letters here.
+ *
+ * @example replaceAllCaps('I SHOUT!') // 'i xxup shout!'
+ */
+export function replaceAllCaps(text: string): string {
+  return text.replace(CHUNKS, (word) => (ALL_CAPS.test(word) ? marked(UPPER_CASE, word) : word));
+}
+
+/**
+ * A word with a capital first letter and no other becomes `xxmaj` and the word in lower case. fastai: `replace_maj`.
+ *
+ * @example replaceCapitalized('Hello McFly') // 'xxmaj hello McFly'
+ */
+export function replaceCapitalized(text: string): string {
+  return text.replace(CHUNKS, (word) => (CAPITAL_FIRST.test(word) ? marked(CAPITALIZED, word) : word));
+}
+
+const marked = (marker: string, word: string): string => (word.length > 1 ? `${marker} ` : '') + word.toLowerCase();
+
+/**
+ * Lower case, no white space at the ends, and the mark that a document begins. fastai: `lowercase`.
+ *
+ * @example lowerCase(' Hi ') // 'xxbos hi'
+ */
+export function lowerCase(text: string, options: { readonly begin?: boolean; readonly end?: boolean } = {}): string {
+  const { begin = true, end = false } = options;
+  return (begin ? `${BEGIN} ` : '') + stripWhiteSpace(text.toLowerCase()) + (end ? ` ${END}` : '');
+}
+
+/** Spaces inside a token become `▁`, so that tokens can be written apart by spaces. fastai: `replace_space`. */
+export function replaceSpace(token: string): string {
+  return token.replaceAll(' ', '▁');
+}
+
+/** The rules that come before those about case. */
+export function cleanText(text: string): string {
+  return squeezeSpaces(addSpaces(replaceRepeatedWords(replaceRepeatedCharacters(fixHtml(text)))));
+}
+
+/** All rules before the split into words, in fastai's order. */
+export function applyRules(text: string): string {
+  return lowerCase(replaceCapitalized(replaceAllCaps(cleanText(text))));
+}

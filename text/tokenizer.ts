@@ -1,0 +1,57 @@
+/**
+ * Documents to tokens, as fastai's default `Tokenizer` does it for English: the rules of rules.ts, then spaCy's words.
+ *
+ * The rules about case and the split into words look at one chunk between white space at a time, so the tokenizer remembers
+ * what became of each chunk and most of a text costs one look-up a word.
+ */
+import { ChunkCache } from './chunkCache.ts';
+import { detach, stripWhiteSpace } from './codePoints.ts';
+import { type ExceptionSpan } from './exceptionSpans.ts';
+import { cleanText, lowerCase, replaceAllCaps, replaceCapitalized, replaceSpace } from './rules.ts';
+import { BEGIN, FIELD } from './specialTokens.ts';
+import { type ChunkTokens, chunkTokens, splitText } from './wordTokenizer.ts';
+
+/**
+ * The version of the text rules. A model is only as good as its tokens are those it was trained on: model folders carry
+ * this number, and a change of any token of any text raises it.
+ */
+export const TOKENIZER_VERSION = 1;
+
+const chunks = new ChunkCache(markedChunkTokens);
+
+/** The tokens of a chunk as it stands in the text, its case included: `Hello,` gives `xxmaj`, `hello`, `,`. */
+function markedChunkTokens(chunk: string): ChunkTokens {
+  const markedChunk = lowerCase(replaceCapitalized(replaceAllCaps(chunk)), { begin: false });
+  const space = markedChunk.indexOf(' ');
+  if (space < 0) return chunkTokens(markedChunk);
+  const word = chunkTokens(markedChunk.slice(space + 1));
+  const shifted = word.exceptionSpans.map((span): ExceptionSpan => ({ ...span, start: span.start + 1, end: span.end + 1 }));
+  return { tokens: [markedChunk.slice(0, space), ...word.tokens], exceptionSpans: shifted };
+}
+
+/**
+ * The tokens of a document: `xxbos`, then lower-cased words and punctuation with marks for what the rules took away.
+ * fastai: `tokenize1(text, SpacyTokenizer('en'))`.
+ *
+ * @example tokenize('Sooo GOOD, isn\'t it?')
+ * // ['xxbos', 'xxmaj', 's', 'xxrep', '3', 'o', 'xxup', 'good', ',', 'is', "n't", 'it', '?']
+ */
+export function tokenize(text: string): string[] {
+  return splitText(stripWhiteSpace(cleanText(text)), {
+    chunks,
+    first: [BEGIN],
+    writeWhiteSpace: (whiteSpace) => detach(replaceSpace(whiteSpace)),
+  });
+}
+
+/**
+ * The tokens of a record of several texts: `xxbos xxfld 1 … xxfld 2 …`. A record of one text is a plain document.
+ * fastai: `_join_texts` and `tokenize_df`.
+ *
+ * @example tokenizeFields(['Title', 'Body']) // ['xxbos', 'xxfld', '1', 'xxmaj', 'title', 'xxfld', '2', 'xxmaj', 'body']
+ */
+export function tokenizeFields(fields: readonly string[]): string[] {
+  const [only = ''] = fields;
+  if (fields.length < 2) return tokenize(only);
+  return tokenize(fields.map((field, index) => `${FIELD} ${index + 1} ${field}`).join(' '));
+}

@@ -1,0 +1,90 @@
+import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { UserError } from '../../text/errors.ts';
+import { syncFolder, writeFileAtomically } from './atomicFile.ts';
+import { floatValues, readSafetensors, writeSafetensors, type Tensor as FileTensor } from './safetensors.ts';
+import type { HostTensor } from './modelFolder.ts';
+
+/** What a run must remember to go on as if it had never stopped. */
+export interface Checkpoint<Progress> {
+  /** Everything on the device: parameters, moments, carried state. */
+  readonly tensors: ReadonlyMap<string, HostTensor>;
+  /** Everything on the host, as JSON: counters, and the settings that must not change. */
+  readonly progress: Progress;
+}
+
+const COMPLETE = 'complete';
+
+/** How many checkpoints stay; the one before the newest is the way out when a disk turns out to be bad. */
+const KEPT = 2;
+
+/**
+ * Writes a checkpoint under `folder/step-…`, whole or not at all: a temporary folder, fsynced, renamed, its marker file last.
+ * Older checkpoints are removed, but for one and those marked as kept.
+ */
+export async function saveCheckpoint<Progress>(
+  folder: string,
+  step: number,
+  checkpoint: Checkpoint<Progress>,
+  { keep = false }: { readonly keep?: boolean } = {},
+): Promise<void> {
+  const name = `step-${String(step).padStart(9, '0')}`;
+  const final = join(folder, name);
+  const temporary = join(folder, `.${name}.${process.pid}.tmp`);
+  await mkdir(temporary, { recursive: true });
+  const tensors = new Map<string, FileTensor>();
+  for (const [tensorName, { shape, data }] of checkpoint.tensors) tensors.set(tensorName, { dtype: 'F32', shape, data });
+  await writeSafetensors(join(temporary, 'tensors.safetensors'), tensors);
+  await writeFileAtomically(join(temporary, 'progress.json'), [encode(JSON.stringify(checkpoint.progress))]);
+  if (keep) await writeFileAtomically(join(temporary, 'keep'), [encode('')]);
+  await rm(final, { recursive: true, force: true });
+  await rename(temporary, final);
+  await syncFolder(folder);
+  await writeFileAtomically(join(final, COMPLETE), [encode('')]);
+  await removeOld(folder);
+}
+
+/** The newest complete checkpoint in a folder; undefined when there is none. */
+export async function latestCheckpoint<Progress>(folder: string): Promise<Checkpoint<Progress> | undefined> {
+  const newest = (await completeCheckpoints(folder)).at(-1);
+  if (newest === undefined) return undefined;
+  const path = join(folder, newest);
+  const file = await readSafetensors(join(path, 'tensors.safetensors'));
+  const tensors = new Map([...file.tensors].map(([name, { shape }]) => [name, { shape, data: floatValues(file.tensors, name) }]));
+  try {
+    return { tensors, progress: JSON.parse(await readFile(join(path, 'progress.json'), 'utf8')) as Progress };
+  } catch {
+    throw new UserError(`${join(path, 'progress.json')} cannot be read. Remove ${path} to resume from the checkpoint before it.`);
+  }
+}
+
+/** True when a run was begun in this folder. */
+export async function hasCheckpoint(folder: string): Promise<boolean> {
+  return (await completeCheckpoints(folder)).length > 0;
+}
+
+async function completeCheckpoints(folder: string): Promise<string[]> {
+  const names = await readdir(folder).catch((): string[] => []);
+  const complete: string[] = [];
+  for (const name of names.filter((candidate) => candidate.startsWith('step-')).toSorted()) {
+    const files = await readdir(join(folder, name)).catch((): string[] => []);
+    if (files.includes(COMPLETE)) complete.push(name);
+  }
+  return complete;
+}
+
+async function removeOld(folder: string): Promise<void> {
+  const complete = await completeCheckpoints(folder);
+  for (const name of complete.slice(0, -KEPT)) {
+    const files = await readdir(join(folder, name));
+    if (!files.includes('keep')) await rm(join(folder, name), { recursive: true, force: true });
+  }
+  // What a killed run left half-written. A live run never has a temporary folder while this runs: it has just renamed its own.
+  for (const name of await readdir(folder)) {
+    if (name.startsWith('.step-')) await rm(join(folder, name), { recursive: true, force: true });
+  }
+}
+
+function encode(text: string): Uint8Array {
+  return new TextEncoder().encode(text);
+}

@@ -1,0 +1,76 @@
+import { extname } from 'node:path';
+
+import { UserError } from '../../text/errors.ts';
+import { articlesOf } from './articles.ts';
+import { STANDARD_INPUT } from './document.ts';
+import { walkFiles } from './labelFolders.ts';
+import { splitLines } from './lines.ts';
+import { readDocuments, RECORD_EXTENSIONS } from './readers.ts';
+import { COMPRESSED_EXTENSIONS, kindOf, openBytes, standardInput, withoutCompression } from './source.ts';
+import { decodeUtf8 } from './utf8.ts';
+
+/** Endings of plain text; the corpora called WikiText use the last two. */
+const TEXT_EXTENSIONS: readonly string[] = ['.txt', '.text', '.tokens', '.raw'];
+
+export interface CorpusOptions {
+  /** Text columns of tables and JSON Lines. Default: as in readDocuments. */
+  readonly text?: readonly string[] | undefined;
+  /** Begin a new document at each title line in WikiText's form, ` = Title = `. Default: true. */
+  readonly splitArticles?: boolean | undefined;
+}
+
+/**
+ * Reads the text that a language model learns from, document by document, whatever the size.
+ *
+ * - `.txt`, `.text`, `.tokens`, `.raw`: plain text, one document a file; a file of articles in WikiText's form is one document an
+ *   article. Text that goes on for more than about a million characters is cut at a blank line.
+ * - `.csv`, `.tsv`, `.jsonl`, `.ndjson`: one document a record; labels are not looked at
+ * - a folder: all such files in it, at any depth, in the order of their names; hidden files are left out
+ * - `-`: plain text from standard input
+ *
+ * Files may end in `.gz`, `.br` or `.zst` besides.
+ *
+ * @returns the fields of each document: one, unless several text columns are named
+ * @throws UserError naming file, line and column, for whatever cannot be read, and where there is no text at all
+ */
+export async function* readCorpusFields(path: string, options: CorpusOptions = {}): AsyncGenerator<readonly string[]> {
+  let count = 0;
+  for await (const fields of readAny(path, options)) {
+    count++;
+    yield fields;
+  }
+  if (count === 0) throw new UserError(`${path === '-' ? STANDARD_INPUT : path} holds no text. Name a file or a folder with text in it.`);
+}
+
+/**
+ * {@link readCorpusFields} with the fields of a document joined by line breaks.
+ *
+ * @example
+ * for await (const article of readCorpus('wiki.train.tokens')) …
+ */
+export async function* readCorpus(path: string, options: CorpusOptions = {}): AsyncGenerator<string> {
+  for await (const fields of readCorpusFields(path, options)) yield fields.join('\n');
+}
+
+async function* readAny(path: string, options: CorpusOptions): AsyncGenerator<readonly string[]> {
+  if (path === '-') return yield* readPlain(standardInput(), STANDARD_INPUT, options);
+  const kind = await kindOf(path);
+  if (kind === 'stream') return yield* readPlain(openBytes(path), path, options);
+  if (kind === 'file') return yield* readFile(path, options);
+  for await (const file of walkFiles(path)) yield* readFile(file, options);
+}
+
+async function* readFile(path: string, options: CorpusOptions): AsyncGenerator<readonly string[]> {
+  const extension = extname(withoutCompression(path)).toLowerCase();
+  if (TEXT_EXTENSIONS.includes(extension)) return yield* readPlain(openBytes(path), path, options);
+  if (!RECORD_EXTENSIONS.includes(extension)) {
+    const known = [...TEXT_EXTENSIONS, ...RECORD_EXTENSIONS].join(', ');
+    throw new UserError(`${path} is not a text file by its name. Read are ${known} (each also with ${COMPRESSED_EXTENSIONS.join(', ')}): rename it or take it out of the folder.`);
+  }
+  for await (const { fields } of readDocuments(path, { text: options.text, labels: 'ignored' })) yield fields;
+}
+
+async function* readPlain(bytes: AsyncIterable<Uint8Array>, name: string, options: CorpusOptions): AsyncGenerator<readonly string[]> {
+  const lines = splitLines(decodeUtf8(bytes, name), name);
+  for await (const text of articlesOf(lines, { splitArticles: options.splitArticles ?? true })) yield [text];
+}

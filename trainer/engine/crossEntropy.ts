@@ -1,0 +1,98 @@
+import { tf, type Scalar, type Tensor, type Tensor1D, type Tensor2D } from './operations.ts';
+
+/** Rows of logits handled at once: enough for an efficient matrix product, few enough that `[rows, vocabulary]` stays small. */
+function rowsAtOnce(vocabulary: number): number {
+  const elements = 16 << 20; // 64 MiB of logits
+  return Math.max(64, Math.floor(elements / vocabulary / 64) * 64);
+}
+
+/**
+ * Mean cross-entropy of a decoder that is tied to the embedding (Press & Wolf 2016; fastai's `LinearDecoder`):
+ * `softmax(hidden · embeddingᵀ + bias)`. Value and gradients are computed together, a block of rows at a time, so that the
+ * logits of a whole batch never exist at once.
+ *
+ * @param hidden `[n, embedding]`
+ * @param embedding `[vocabulary, embedding]`
+ * @param bias `[vocabulary]`
+ * @param targets `[n]` int32
+ * @returns nats per token, differentiable in `hidden`, `embedding` and `bias`
+ */
+export function tiedCrossEntropy(hidden: Tensor, embedding: Tensor, bias: Tensor, targets: Tensor): Scalar {
+  const [n = 0, size = 0] = hidden.shape;
+  const rows = rowsAtOnce(bias.size);
+  const loss = tf.customGrad((...args) => {
+    const [inputs, weights, offsets] = args as unknown as [Tensor, Tensor, Tensor];
+    const save = args[3] as unknown as (tensors: Tensor[]) => void;
+    const losses: Tensor[] = [];
+    const hiddenGradients: Tensor[] = [];
+    let embeddingGradient: Tensor = tf.zerosLike(weights);
+    let biasGradient: Tensor = tf.zerosLike(offsets);
+    for (let start = 0; start < n; start += rows) {
+      const count = Math.min(rows, n - start);
+      const part = tf.tidy(() => {
+        const block = tf.slice(inputs, [start, 0], [count, size]);
+        const words = tf.slice(targets, [start], [count]);
+        const { exponentials, sums, losses: blockLosses } = softmaxParts(block, weights, offsets, words);
+        // The gradient of the logits is softmax minus one-hot. Neither is built: the softmax's division moves to the narrow
+        // side of each product, and the one-hot's products are rows that are looked up and added.
+        const share = tf.div(1, sums);
+        return {
+          loss: tf.sum(blockLosses),
+          hidden: tf.sub(tf.mul(tf.matMul(exponentials, weights), share), tf.gather(weights, words)),
+          embedding: tf.add(embeddingGradient, tf.matMul(exponentials, tf.mul(block, share), true, false)),
+          bias: tf.add(biasGradient, tf.reshape(tf.matMul(share, exponentials, true, false), [-1])),
+        };
+      });
+      tf.dispose([embeddingGradient, biasGradient]);
+      losses.push(part.loss);
+      hiddenGradients.push(part.hidden);
+      embeddingGradient = part.embedding;
+      biasGradient = part.bias;
+    }
+    const words = targets as Tensor1D;
+    save([
+      tf.concat(hiddenGradients, 0),
+      tf.sub(embeddingGradient, tf.unsortedSegmentSum(inputs, words, bias.size)),
+      tf.sub(biasGradient, tf.unsortedSegmentSum(tf.ones([n]), words, bias.size)),
+    ]);
+    return {
+      value: tf.div(tf.addN(losses), n),
+      gradFunc: (upstream, saved) => saved.map((gradient) => tf.mul(gradient, tf.div(upstream, n))),
+    };
+  });
+  return loss(hidden, embedding, bias) as Scalar;
+}
+
+/** The value of {@link tiedCrossEntropy} alone, for validation: no gradient is computed. Sum over the rows, in nats. */
+export function tiedCrossEntropySum(hidden: Tensor, embedding: Tensor, bias: Tensor, targets: Tensor): Scalar {
+  return tf.tidy(() => {
+    const [n = 0, size = 0] = hidden.shape;
+    const rows = rowsAtOnce(bias.size);
+    const losses: Tensor[] = [];
+    for (let start = 0; start < n; start += rows) {
+      const count = Math.min(rows, n - start);
+      losses.push(
+        tf.tidy(() => {
+          const block = tf.slice(hidden, [start, 0], [count, size]);
+          return tf.sum(softmaxParts(block, embedding, bias, tf.slice(targets, [start], [count])).losses);
+        }),
+      );
+    }
+    return tf.addN(losses) as Scalar;
+  });
+}
+
+/**
+ * The softmax of `hidden · embeddingᵀ + bias`, left in its parts.
+ *
+ * @returns `exponentials` `[n, vocabulary]`, their row `sums` `[n, 1]`, and each row's cross-entropy `losses` `[n]`
+ */
+function softmaxParts(hidden: Tensor, embedding: Tensor, bias: Tensor, targets: Tensor): { exponentials: Tensor; sums: Tensor; losses: Tensor } {
+  const logits = tf.add(tf.matMul(hidden, embedding, false, true), bias);
+  const shifted = tf.sub(logits, tf.max(logits, 1, true));
+  logits.dispose();
+  const exponentials = tf.exp(shifted);
+  const sums = tf.sum(exponentials, 1, true);
+  const wanted = tf.gather(shifted, tf.reshape(targets, [-1, 1]) as Tensor2D, 1, 1);
+  return { exponentials, sums, losses: tf.reshape(tf.sub(tf.log(sums), wanted), [-1]) };
+}

@@ -1,0 +1,106 @@
+import { tf, tidy, type Scalar, type Tensor } from '../engine/operations.ts';
+import type { DropoutMasks, Parameters } from './awdLstm.ts';
+import { freshReading, readPassages, type Reading } from './documentEncoder.ts';
+import { head, type HeadTraining } from './head.ts';
+import { concatPooled } from './pooling.ts';
+import type { Sizes } from './presets.ts';
+
+/** How documents are cut and how far back gradients reach. */
+export interface DocumentOptions {
+  /** Tokens in a chunk (`bptt`). */
+  readonly chunkLength: number;
+  /** Only chunks that overlap the last `window` tokens of their document carry a gradient (fastai's `max_len`, 1,440). */
+  readonly window: number;
+}
+
+/** fastai's `max_len`: 20 chunks of 72 tokens. */
+export const GRADIENT_WINDOW = 1440;
+
+/** First token of a document from which on chunks carry a gradient: a multiple of the chunk length. */
+function windowStart(length: number, { chunkLength, window }: DocumentOptions): number {
+  return Math.max(0, Math.floor((length - window) / chunkLength)) * chunkLength;
+}
+
+/**
+ * Reads what lies before the gradient window of each document: nothing of it is remembered but the reading itself.
+ * Call it outside of the gradient, so that memory does not grow with the documents.
+ *
+ * @returns kept tensors, of which the caller disposes
+ */
+export function readBeforeWindow(
+  sizes: Sizes,
+  parameters: Parameters,
+  documents: readonly Int32Array[],
+  options: DocumentOptions,
+  masks: DropoutMasks,
+): Reading {
+  return tidy(() => {
+    const passages = documents.map((ids) => ({ ids, start: 0, end: windowStart(ids.length, options) }));
+    return readPassages(parameters, passages, options.chunkLength, freshReading(sizes, documents.length), masks);
+  });
+}
+
+/** What a classifier's training step needs besides the parameters. */
+export interface ClassifierBatch {
+  readonly documents: readonly Int32Array[];
+  /** Class of each document. */
+  readonly classes: readonly number[];
+}
+
+/**
+ * The training loss of a batch of documents: mean cross-entropy, nats per document. Differentiable in every trainable parameter.
+ *
+ * @param before what {@link readBeforeWindow} gave
+ */
+export function classifierLoss(
+  parameters: Parameters,
+  batch: ClassifierBatch,
+  before: Reading,
+  options: DocumentOptions,
+  masks: DropoutMasks,
+  training: HeadTraining,
+): { loss: Scalar; logits: Tensor; statistics: Map<string, Tensor> } {
+  const passages = batch.documents.map((ids) => ({ ids, start: windowStart(ids.length, options), end: ids.length }));
+  const { pooled } = readPassages(parameters, passages, options.chunkLength, before, masks);
+  const features = concatPooled(pooled, batch.documents.map((ids) => ids.length));
+  const { logits, statistics } = head(parameters, features, training);
+  return { loss: crossEntropy(logits, batch.classes), logits, statistics };
+}
+
+/** Mean cross-entropy of a few classes, nats. */
+export function crossEntropy(logits: Tensor, classes: readonly number[]): Scalar {
+  const wanted = tf.oneHot(tf.tensor1d([...classes], 'int32'), logits.shape.at(-1) ?? 0);
+  return tf.neg(tf.mean(tf.sum(tf.mul(tf.cast(wanted, 'float32'), tf.logSoftmax(logits)), 1)));
+}
+
+/**
+ * Logits of whole documents, without dropout. Each chunk's tensors are freed before the next, so memory does not grow with length.
+ *
+ * @returns `[batch, classes]`, rows in the order given
+ */
+export function classifierLogits(
+  sizes: Sizes,
+  parameters: Parameters,
+  documents: readonly Int32Array[],
+  { chunkLength }: Pick<DocumentOptions, 'chunkLength'>,
+): Tensor {
+  const lengths = documents.map((ids) => ids.length);
+  const longest = Math.max(...lengths);
+  let reading = freshReading(sizes, documents.length);
+  for (let start = 0; start < longest; start += chunkLength) {
+    const next = tidy(() => {
+      const passages = documents.map((ids) => ({ ids, start: Math.min(start, ids.length), end: Math.min(start + chunkLength, ids.length) }));
+      return readPassages(parameters, passages, chunkLength, reading);
+    });
+    disposeReading(reading);
+    reading = next;
+  }
+  const logits = tf.tidy(() => head(parameters, concatPooled(reading.pooled, lengths)).logits);
+  disposeReading(reading);
+  return logits;
+}
+
+/** Frees a reading. */
+export function disposeReading({ state, pooled }: Reading): void {
+  tf.dispose([...state.flatMap(({ hidden, cell }) => [hidden, cell]), pooled.last, pooled.maximum, pooled.sum]);
+}

@@ -1,0 +1,55 @@
+import { tf, type Tensor } from '../engine/operations.ts';
+
+export interface AdamOptions {
+  /** Decay of the running mean of gradients. */
+  readonly beta1: number;
+  /** Decay of the running mean of squared gradients. */
+  readonly beta2: number;
+  readonly epsilon: number;
+  /** Decoupled (Loshchilov & Hutter 2019): each step shrinks a weight by rate × decay. */
+  readonly weightDecay: number;
+}
+
+/** The paper's betas (Howard & Ruder 2018, section 4.1): short memories, because fine-tuning is short. */
+export const ADAM: AdamOptions = { beta1: 0.7, beta2: 0.99, epsilon: 1e-8, weightDecay: 0.01 };
+
+/** What Adam remembers of one tensor. */
+export interface AdamMoments {
+  readonly first: Tensor;
+  readonly second: Tensor;
+  /** Updates made so far; a frozen tensor makes none. */
+  readonly updates: number;
+}
+
+/** Moments of a tensor that has not been updated yet. */
+export function initialMoments(parameter: Tensor): AdamMoments {
+  return { first: tf.keep(tf.zerosLike(parameter)), second: tf.keep(tf.zerosLike(parameter)), updates: 0 };
+}
+
+/**
+ * One update of one tensor by Adam with decoupled weight decay (Kingma & Ba 2015, algorithm 1; Loshchilov & Hutter 2019).
+ * Pure: returns new kept tensors and leaves the old ones to the caller.
+ *
+ * @param gradientScale scalar tensor that the gradient is multiplied by, for clipping
+ */
+export function adamUpdate(
+  parameter: Tensor,
+  gradient: Tensor,
+  moments: AdamMoments,
+  rate: number,
+  { beta1, beta2, epsilon, weightDecay }: AdamOptions,
+  gradientScale: Tensor,
+): { parameter: Tensor; moments: AdamMoments } {
+  const updates = moments.updates + 1;
+  const [next, first, second] = tf.tidy(() => {
+    const scaled = tf.mul(gradient, gradientScale);
+    const mean: Tensor = tf.add(tf.mul(moments.first, beta1), tf.mul(scaled, 1 - beta1));
+    const square: Tensor = tf.add(tf.mul(moments.second, beta2), tf.mul(tf.square(scaled), 1 - beta2));
+    // The bias corrections go into two numbers, so that the tensors are passed over once less.
+    const stepSize = rate / (1 - beta1 ** updates);
+    const root = tf.add(tf.mul(tf.sqrt(square), 1 / Math.sqrt(1 - beta2 ** updates)), epsilon);
+    const decayed = weightDecay > 0 ? tf.mul(parameter, 1 - rate * weightDecay) : parameter;
+    return [tf.sub(decayed, tf.mul(tf.div(mean, root), stepSize)), mean, square] as [Tensor, Tensor, Tensor];
+  });
+  return { parameter: tf.keep(next), moments: { first: tf.keep(first), second: tf.keep(second), updates } };
+}

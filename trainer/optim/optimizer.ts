@@ -1,0 +1,57 @@
+import { tf, type Scalar, type Tensor } from '../engine/operations.ts';
+import { ADAM, adamUpdate, initialMoments, type AdamMoments, type AdamOptions } from './adam.ts';
+import { clipFactor } from './clip.ts';
+
+/** Tensors that training replaces step by step. Kept: the owner disposes of them. */
+export type TrainedParameters = Map<string, Tensor>;
+
+export interface OptimizerOptions extends AdamOptions {
+  /** Largest joint L2 norm of the gradients; 0 clips nothing. */
+  readonly clip: number;
+}
+
+/** Adam over named tensors: gradient, clipping, update. */
+export class Optimizer {
+  readonly moments = new Map<string, AdamMoments>();
+  readonly parameters: TrainedParameters;
+  readonly options: OptimizerOptions;
+
+  constructor(parameters: TrainedParameters, options: Partial<OptimizerOptions> = {}) {
+    this.parameters = parameters;
+    this.options = { ...ADAM, clip: 0, ...options };
+    for (const tensor of parameters.values()) tf.keep(tensor);
+  }
+
+  /**
+   * One step: the gradient of `loss` in every tensor that has a rate, clipped together, then Adam.
+   *
+   * @param rates learning rate by tensor name; what is missing or 0 stays as it is
+   * @param loss computes the scalar to minimize from the current parameters
+   */
+  step(rates: ReadonlyMap<string, number>, loss: () => Scalar): void {
+    const names = [...rates].filter(([name, rate]) => rate > 0 && this.parameters.has(name)).map(([name]) => name);
+    const tensors = names.map((name) => this.parameters.get(name) as Tensor);
+    const { value, grads } = tf.valueAndGrads(() => loss())(tensors);
+    value.dispose();
+    const factor = this.options.clip > 0 ? clipFactor(grads, this.options.clip) : tf.scalar(1);
+    for (const [index, name] of names.entries()) {
+      const gradient = grads[index];
+      if (gradient !== undefined) this.#update(name, gradient, rates.get(name) ?? 0, factor);
+    }
+    tf.dispose([...grads, factor]);
+  }
+
+  #update(name: string, gradient: Tensor, rate: number, factor: Tensor): void {
+    const old = this.parameters.get(name) as Tensor;
+    const moments = this.moments.get(name) ?? initialMoments(old);
+    const next = adamUpdate(old, gradient, moments, rate, this.options, factor);
+    tf.dispose([old, moments.first, moments.second]);
+    this.parameters.set(name, next.parameter);
+    this.moments.set(name, next.moments);
+  }
+
+  dispose(): void {
+    for (const { first, second } of this.moments.values()) tf.dispose([first, second]);
+    this.moments.clear();
+  }
+}

@@ -1,0 +1,31 @@
+import { tf, type Tensor } from '../engine/operations.ts';
+import type { Optimizer } from '../optim/optimizer.ts';
+
+/** The optimizer's memory as named tensors and counters, for a checkpoint. */
+export function storeMoments(optimizer: Optimizer): { moments: Map<string, Tensor>; updates: Record<string, number> } {
+  const moments = new Map<string, Tensor>();
+  const updates: Record<string, number> = {};
+  for (const [name, { first, second, updates: count }] of optimizer.moments) {
+    moments.set(`moments.first.${name}`, first);
+    moments.set(`moments.second.${name}`, second);
+    updates[name] = count;
+  }
+  return { moments, updates };
+}
+
+/** Puts parameters and the optimizer's memory back as a checkpoint holds them. */
+export function restoreMoments(optimizer: Optimizer, tensors: ReadonlyMap<string, Tensor>, updates: Readonly<Record<string, number>>): void {
+  const take = (name: string): Tensor => {
+    const tensor = tensors.get(name);
+    if (tensor === undefined) throw new Error(`the checkpoint has no tensor ${name}`);
+    return tf.keep(tensor);
+  };
+  for (const [name, old] of optimizer.parameters) {
+    old.dispose();
+    optimizer.parameters.set(name, take(name));
+  }
+  optimizer.dispose();
+  for (const [name, count] of Object.entries(updates)) {
+    optimizer.moments.set(name, { first: take(`moments.first.${name}`), second: take(`moments.second.${name}`), updates: count });
+  }
+}

@@ -1,0 +1,123 @@
+import { join } from 'node:path';
+import { writeModel, MODEL_SCHEMA_VERSION, type StoredModel } from '../checkpoint/modelFolder.ts';
+import { readCorpus } from '../data/corpus.ts';
+import { cachedCorpus, encodeCorpus, encodeWith } from '../data/encodeCorpus.ts';
+import { corpusLength, type TokenCorpus } from '../data/tokenCorpus.ts';
+import { tf } from '../engine/operations.ts';
+import { toHost } from '../engine/transfer.ts';
+import { TOKENIZER_VERSION } from '../../text/tokenizer.ts';
+import { UserError } from '../../text/errors.ts';
+import { initializeLanguageModel } from '../model/initialize.ts';
+import { languageModelGroups } from '../model/parameters.ts';
+import type { Sizes } from '../model/presets.ts';
+import type { ScheduleName } from '../optim/schedules.ts';
+import { full } from '../optim/unfreezing.ts';
+import { languageModelCard } from '../report/modelCard.ts';
+import { LanguageModelTask } from './languageModelTask.ts';
+import { RunFolder } from './runFolder.ts';
+import { runTraining, type TrainingOptions, type TrainingOutcome } from './trainingLoop.ts';
+
+/** Every decision of a pretraining run. */
+export interface PretrainConfig {
+  /** A text file or a folder of them. */
+  readonly corpus: string;
+  /** Held-out text of the same kind; without it, the last hundredth of the corpus. */
+  readonly validation?: string | undefined;
+  /** `vocabulary` is an upper limit. */
+  readonly sizes: Sizes;
+  readonly minCount: number;
+  readonly batch: number;
+  readonly bptt: number;
+  readonly epochs: number;
+  /** Stop after this many steps; Infinity for none. */
+  readonly maxSteps: number;
+  readonly learningRate: number;
+  readonly schedule: ScheduleName;
+  readonly dropMult: number;
+  readonly weightDecay: number;
+  readonly clip: number;
+  readonly seed: number;
+  readonly backwards: boolean;
+  readonly precision: 'F32' | 'F16';
+  /** Licence of the corpus, for the model card. */
+  readonly dataLicence?: string | undefined;
+}
+
+/** Fewest tokens that are worth a step for each stream. */
+const SMALLEST_STREAM = 8;
+
+/**
+ * Step 1 of ULMFiT (Howard & Ruder 2018, section 3.1): a language model from general text. Writes a model folder at `out`.
+ * The corpus, tokenized, and the checkpoints lie in the same folder, so `resume` goes on where a run was stopped.
+ */
+export async function pretrain(
+  config: PretrainConfig,
+  out: string,
+  options: Omit<TrainingOptions, 'run'>,
+): Promise<TrainingOutcome> {
+  const run = new RunFolder(out);
+  await run.begin({ command: 'pretrain', ...config });
+  const note = options.onNote ?? (() => {});
+
+  const { corpus, vocabulary } = await cachedCorpus(join(out, 'corpus'), JSON.stringify([config.corpus, config.sizes.vocabulary, config.minCount]), () =>
+    encodeCorpus(readCorpus(config.corpus), { maxSize: config.sizes.vocabulary, minCount: config.minCount }, (tokens) => {
+      if (tokens % 64 === 0) note(`tokenizing: ${(tokens / 1e6).toFixed(1)} M tokens`);
+    }),
+  );
+  const [training, validation] =
+    config.validation === undefined ? holdOut(corpus) : [corpus, await encodeWith(readCorpus(config.validation), vocabulary)];
+  if (corpusLength(training) < config.batch * SMALLEST_STREAM) {
+    throw new UserError(
+      `${config.corpus} has ${corpusLength(training)} tokens for training, too few for ${config.batch} parallel streams. Give more text or a smaller --batch.`,
+    );
+  }
+  const sizes: Sizes = { ...config.sizes, vocabulary: vocabulary.size };
+  note(`${corpusLength(training)} tokens, vocabulary ${vocabulary.size}`);
+
+  const parameters = initializeLanguageModel(sizes, config.seed);
+  const rates = languageModelGroups(sizes).map(() => config.learningRate);
+  const settings = { ...config, epochs: full({ rates, epochs: config.epochs }) };
+  const task = new LanguageModelTask(sizes, parameters, { training, validation }, settings);
+  try {
+    const result = await runTraining(task, { ...options, run });
+    if (!result.interrupted) {
+      const model: StoredModel = {
+        description: {
+          schemaVersion: MODEL_SCHEMA_VERSION,
+          kind: 'languageModel',
+          tokenizerVersion: TOKENIZER_VERSION,
+          direction: config.backwards ? 'backward' : 'forward',
+          sizes,
+          chunkLength: config.bptt,
+          metrics: metricsOf(result),
+          ...(config.dataLicence !== undefined && { dataLicence: config.dataLicence }),
+          created: new Date().toISOString(),
+        },
+        tensors: toHost(parameters),
+        vocabulary,
+      };
+      await writeModel(out, model, { card: languageModelCard(model.description, config), precision: config.precision });
+    }
+    return result;
+  } finally {
+    task.dispose();
+    tf.dispose([...parameters.values()]);
+  }
+}
+
+/** The figures that a model folder keeps of its training. */
+export function metricsOf({ steps, tokens, trainingLoss, measured }: TrainingOutcome): Record<string, number> {
+  return { steps, tokens, trainingLoss, ...measured };
+}
+
+/** Sets the last hundredth of the documents aside, at least one when there are two. */
+function holdOut(corpus: TokenCorpus): [TokenCorpus, TokenCorpus | undefined] {
+  const documents = corpus.offsets.length - 1;
+  if (documents < 2) return [corpus, undefined];
+  const first = documents - Math.max(1, Math.floor(documents / 100));
+  const cut = corpus.offsets[first] ?? 0;
+  return [
+    { ids: corpus.ids.subarray(0, cut), offsets: corpus.offsets.slice(0, first + 1) },
+    { ids: corpus.ids.subarray(cut), offsets: corpus.offsets.slice(first).map((offset) => offset - cut) },
+  ];
+}

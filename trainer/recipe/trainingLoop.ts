@@ -1,0 +1,247 @@
+import { latestCheckpoint, saveCheckpoint } from '../checkpoint/checkpoint.ts';
+import { tf, type Scalar, type Tensor } from '../engine/operations.ts';
+import { toDevice, toHost } from '../engine/transfer.ts';
+import type { Optimizer } from '../optim/optimizer.ts';
+import { UserError } from '../../text/errors.ts';
+import { restoreMoments, storeMoments } from './moments.ts';
+import type { RunFolder } from './runFolder.ts';
+
+/** What a language model's and a classifier's training have apart; {@link runTraining} is what they share. */
+export interface TrainingTask<Item> {
+  readonly optimizer: Optimizer;
+  /** All that must stay the same for a resumed run to be the same run, as plain JSON values. */
+  readonly settings: Readonly<Record<string, string | number | boolean>>;
+  /** Steps of each epoch. */
+  readonly stepsPerEpoch: readonly number[];
+  /** What the steps of an epoch train on, from step `first` on. */
+  items(epoch: number, first: number): Iterable<Item>;
+  /** One optimizer step. */
+  step(item: Item, position: StepPosition): StepOutcome;
+  /** Called after each epoch: resets what is carried within one, and measures. */
+  endEpoch(): Record<string, number>;
+  /** Tensors besides parameters and moments that a checkpoint must hold. */
+  carried(): Map<string, Tensor>;
+  /** Takes them back. */
+  restoreCarried(tensors: ReadonlyMap<string, Tensor>): void;
+}
+
+/** Where in the run a step stands; all count from 0. */
+export interface StepPosition {
+  readonly step: number;
+  readonly epoch: number;
+  readonly stepInEpoch: number;
+}
+
+/** What a step did. */
+export interface StepOutcome {
+  /** Kept; the loop disposes of it. */
+  readonly loss: Scalar;
+  readonly tokens: number;
+  /** Of the last layer group. */
+  readonly learningRate: number;
+}
+
+/** What happens around the steps. */
+export interface TrainingOptions {
+  readonly run: RunFolder;
+  readonly resume: boolean;
+  /** Steps between two lines of metrics. */
+  readonly recordEvery: number;
+  /** Milliseconds between two checkpoints. */
+  readonly checkpointEvery: number;
+  /** Aborting saves a checkpoint and stops. */
+  readonly signal?: AbortSignal | undefined;
+  readonly onStep?: ((step: StepReport) => void) | undefined;
+  readonly onNote?: ((text: string) => void) | undefined;
+}
+
+/** For a progress display. */
+export interface StepReport {
+  /** Steps done. */
+  readonly step: number;
+  readonly totalSteps: number;
+  readonly epoch: number;
+  /** Mean since the last record; known only every `recordEvery` steps. */
+  readonly loss: number | undefined;
+  readonly learningRate: number;
+  /** Tokens of this step. */
+  readonly tokens: number;
+}
+
+/** How a run ended. */
+export interface TrainingOutcome {
+  readonly steps: number;
+  /** Tokens trained on, repeats counted. */
+  readonly tokens: number;
+  /** Mean loss of the last recorded steps. */
+  readonly trainingLoss: number;
+  /** What `endEpoch` measured last. */
+  readonly measured: Readonly<Record<string, number>>;
+  /** True when `signal` stopped it; a checkpoint was saved. */
+  readonly interrupted: boolean;
+}
+
+/** The host's side of a checkpoint. */
+interface Progress {
+  readonly settings: TrainingTask<unknown>['settings'];
+  readonly epoch: number;
+  readonly stepInEpoch: number;
+  readonly step: number;
+  readonly tokens: number;
+  /** Losses since the last record. */
+  readonly losses: readonly number[];
+  readonly trainingLoss: number;
+  readonly measured: Readonly<Record<string, number>>;
+  /** Updates of each tensor so far, for Adam's bias correction. */
+  readonly updates: Readonly<Record<string, number>>;
+}
+
+/** Runs a task from its beginning or its last checkpoint to its end. */
+export async function runTraining<Item>(task: TrainingTask<Item>, options: TrainingOptions): Promise<TrainingOutcome> {
+  return new TrainingLoop(task, options).run();
+}
+
+class TrainingLoop<Item> {
+  readonly #task: TrainingTask<Item>;
+  readonly #options: TrainingOptions;
+  readonly #totalSteps: number;
+  #step = 0;
+  #tokens = 0;
+  #trainingLoss = Number.NaN;
+  #measured: Readonly<Record<string, number>> = {};
+  /** Losses since the last record: those still on the device, and those that a checkpoint had to read. */
+  #pending: Scalar[] = [];
+  #read: number[] = [];
+  #lastSave = Date.now();
+
+  constructor(task: TrainingTask<Item>, options: TrainingOptions) {
+    this.#task = task;
+    this.#options = options;
+    this.#totalSteps = task.stepsPerEpoch.reduce((sum, steps) => sum + steps, 0);
+  }
+
+  async run(): Promise<TrainingOutcome> {
+    const { run, resume, signal } = this.#options;
+    const start = resume ? await this.#restore() : { epoch: 0, stepInEpoch: 0 };
+    await run.rewind(this.#step);
+    let first = start.stepInEpoch;
+    for (let epoch = start.epoch; epoch < this.#task.stepsPerEpoch.length; epoch++) {
+      const end = this.#task.stepsPerEpoch[epoch] ?? 0;
+      if (end === 0) break;
+      let stepInEpoch = first;
+      for (const item of this.#task.items(epoch, first)) {
+        if (stepInEpoch >= end) break;
+        await this.#trainStep(item, { step: this.#step, epoch, stepInEpoch });
+        stepInEpoch++;
+        const stopping = signal?.aborted ?? false;
+        if (stopping || Date.now() - this.#lastSave > this.#options.checkpointEvery) await this.#save(epoch, stepInEpoch);
+        if (stopping) return this.#outcome(true);
+        await nextTurn();
+      }
+      first = 0;
+      await this.#endEpoch(epoch);
+    }
+    return this.#outcome(false);
+  }
+
+  async #trainStep(item: Item, position: StepPosition): Promise<void> {
+    const { loss, tokens, learningRate } = this.#task.step(item, position);
+    this.#pending.push(loss);
+    this.#step++;
+    this.#tokens += tokens;
+    const recorded = this.#step % this.#options.recordEvery === 0 || this.#step === this.#totalSteps;
+    if (recorded) await this.#record(position.epoch, learningRate);
+    this.#options.onStep?.({
+      step: this.#step,
+      totalSteps: this.#totalSteps,
+      epoch: position.epoch,
+      loss: recorded ? this.#trainingLoss : undefined,
+      learningRate,
+      tokens,
+    });
+  }
+
+  /** Writes the mean loss since the last record: the only place in which the loop waits for the device. */
+  async #record(epoch: number, learningRate: number): Promise<void> {
+    const losses = [...this.#read, ...this.#readPending()];
+    this.#read = [];
+    this.#trainingLoss = losses.reduce((sum, loss) => sum + loss, 0) / losses.length;
+    if (!Number.isFinite(this.#trainingLoss)) {
+      throw new Error(
+        `Training has diverged: the loss is ${this.#trainingLoss} at step ${this.#step}. Train again with a lower --learning-rate, or resume from the last checkpoint.`,
+      );
+    }
+    await this.#options.run.record({ step: this.#step, epoch: epoch + 1, loss: this.#trainingLoss, learningRate, tokens: this.#tokens });
+  }
+
+  #readPending(): number[] {
+    const values = this.#pending.map((loss) => loss.dataSync()[0] ?? Number.NaN);
+    tf.dispose(this.#pending);
+    this.#pending = [];
+    return values;
+  }
+
+  async #endEpoch(epoch: number): Promise<void> {
+    this.#measured = this.#task.endEpoch();
+    const entries = Object.entries(this.#measured);
+    if (entries.length > 0) {
+      await this.#options.run.record({ step: this.#step, epoch: epoch + 1, ...this.#measured });
+      this.#options.onNote?.(`epoch ${epoch + 1}: ${entries.map(([name, value]) => `${inWords(name)} ${value.toFixed(4)}`).join(', ')}`);
+    }
+    await this.#save(epoch + 1, 0);
+  }
+
+  async #save(epoch: number, stepInEpoch: number): Promise<void> {
+    const { optimizer, settings } = this.#task;
+    this.#read.push(...this.#readPending());
+    const { moments, updates } = storeMoments(optimizer);
+    const progress: Progress = {
+      settings, epoch, stepInEpoch, updates,
+      step: this.#step, tokens: this.#tokens, losses: this.#read, trainingLoss: this.#trainingLoss, measured: this.#measured,
+    };
+    const tensors = toHost(new Map([...optimizer.parameters, ...moments, ...this.#task.carried()]));
+    await saveCheckpoint(this.#options.run.checkpoints, this.#step, { tensors, progress });
+    this.#lastSave = Date.now();
+  }
+
+  async #restore(): Promise<{ epoch: number; stepInEpoch: number }> {
+    const checkpoint = await latestCheckpoint<Progress>(this.#options.run.checkpoints);
+    if (checkpoint === undefined) return { epoch: 0, stepInEpoch: 0 };
+    const { progress } = checkpoint;
+    refuseChanges(progress.settings, this.#task.settings);
+    const tensors = toDevice(checkpoint.tensors);
+    restoreMoments(this.#task.optimizer, tensors, progress.updates);
+    this.#task.restoreCarried(tensors);
+    this.#step = progress.step;
+    this.#tokens = progress.tokens;
+    this.#read = [...progress.losses];
+    this.#trainingLoss = progress.trainingLoss ?? Number.NaN; // NaN becomes null in JSON
+    this.#measured = progress.measured;
+    this.#options.onNote?.(`resumed at step ${progress.step} of ${this.#totalSteps}`);
+    return progress;
+  }
+
+  #outcome(interrupted: boolean): TrainingOutcome {
+    return { steps: this.#step, tokens: this.#tokens, trainingLoss: this.#trainingLoss, measured: this.#measured, interrupted };
+  }
+}
+
+function refuseChanges(before: TrainingTask<unknown>['settings'], now: TrainingTask<unknown>['settings']): void {
+  for (const [name, value] of Object.entries(now)) {
+    if (before[name] !== value) {
+      throw new UserError(
+        `Cannot resume: ${inWords(name)} was ${before[name]} when the run began and is ${value} now. Give the same value, or another --out to begin anew.`,
+      );
+    }
+  }
+}
+
+/** `validationLoss` as a person would write it: "validation loss". */
+function inWords(name: string): string {
+  return name.replaceAll(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+}
+
+/** Lets signals and timers through between two steps. */
+async function nextTurn(): Promise<void> {
+  await new Promise((resolve) => setImmediate(resolve));
+}

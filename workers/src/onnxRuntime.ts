@@ -1,0 +1,62 @@
+import { env, InferenceSession, Tensor } from 'onnxruntime-web/wasm';
+import ortModule from 'onnxruntime-web/ort-wasm-simd-threaded.wasm';
+
+import type { GraphInput } from '../../serve/chunkTensors.ts';
+import type { GraphSession } from '../../serve/graphRuntime.ts';
+
+/** A file of weights under the name by which the graph asks for it. */
+export interface WeightShard {
+  readonly path: string;
+  readonly data: Uint8Array;
+}
+
+/** The size of an empty WebAssembly module. Its content is never looked at: see createEdgeSession. */
+const EMPTY_MODULE_BYTES = 8;
+
+/**
+ * Loads a graph on onnxruntime-web inside workerd, which compiles no WebAssembly at run time.
+ *
+ * - onnxruntime's own module comes compiled with the Worker. While a session is created, and only then,
+ *   `WebAssembly.instantiate` ignores the bytes it is given and instantiates that module.
+ * - `wasmBinary` is never compiled; that it is there makes onnxruntime use the glue code it carries, with no URL to load.
+ * - An isolate has one thread.
+ *
+ * To be called once per isolate: onnxruntime-web cannot start again after a failed start.
+ */
+export async function createEdgeSession(graph: Uint8Array, shards: readonly WeightShard[]): Promise<GraphSession> {
+  env.wasm.numThreads = 1;
+  env.wasm.proxy = false;
+  env.wasm.wasmBinary = new Uint8Array(EMPTY_MODULE_BYTES).buffer;
+  const instantiate = WebAssembly.instantiate;
+  const instantiateOurs = async (_bytes: unknown, imports?: WebAssembly.Imports) => ({ module: ortModule, instance: await instantiate(ortModule, imports) });
+  WebAssembly.instantiate = instantiateOurs as typeof WebAssembly.instantiate;
+  try {
+    const session = await InferenceSession.create(graph, { executionProviders: ['wasm'], graphOptimizationLevel: 'all', externalData: shards });
+    return new EdgeSession(session);
+  } finally {
+    WebAssembly.instantiate = instantiate;
+  }
+}
+
+/** onnxruntime-web's session with plain values for tensors. */
+class EdgeSession implements GraphSession {
+  readonly #session: InferenceSession;
+
+  constructor(session: InferenceSession) {
+    this.#session = session;
+  }
+
+  async run(inputs: Readonly<Record<string, GraphInput>>): Promise<Record<string, Float32Array>> {
+    const feeds = Object.fromEntries(Object.entries(inputs).map(([name, { type, data, dims }]) => [name, new Tensor(type, data, dims)]));
+    const outputs = await this.#session.run(feeds);
+    const rows: Record<string, Float32Array> = {};
+    for (const [name, tensor] of Object.entries(outputs)) {
+      if (tensor.data instanceof Float32Array) rows[name] = tensor.data;
+    }
+    return rows;
+  }
+
+  async release(): Promise<void> {
+    await this.#session.release();
+  }
+}
