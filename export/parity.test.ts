@@ -1,7 +1,9 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
+import { fromBinary, toBinary } from '@bufbuild/protobuf';
+import { ModelProtoSchema } from 'onnx-buf';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { referenceProbabilities } from '../test/fixtures/referenceClassifier.ts';
@@ -59,6 +61,21 @@ describe('measureParity', () => {
     const figures = await measure(reference((right, index) => (index === 8 ? right.with(0, (right[0] ?? 0) + 2e-4) : right)));
     expect(figures.maxProbabilityDifference).toBeCloseTo(2e-4, 5);
     expect(() => requireParity(figures)).toThrow(/differ by up to 0\.00020 \(at most 0\.0001 is accepted\), 0 of 9 documents/);
+  });
+
+  it('finds a graph that is right for single documents and wrong for padded ones', async () => {
+    const broken = join(folder, 'broken');
+    await cp(join(folder, 'bundle'), broken, { recursive: true });
+    const graph = fromBinary(ModelProtoSchema, await readFile(join(broken, 'model.onnx')));
+    // The fifth input of an LSTM is the number of steps of each row; without it, padding moves the state.
+    for (const node of graph.graph?.node ?? []) if (node.opType === 'LSTM') node.input[4] = '';
+    await writeFile(join(broken, 'model.onnx'), toBinary(ModelProtoSchema, graph));
+
+    const same = documents.map(() => Int32Array.from(documents[3] ?? []));
+    const rightForEqualLengths = await measureParity(join(broken, 'model.onnx'), bundle, same, reference());
+    expect(rightForEqualLengths.maxProbabilityDifference).toBeLessThan(1e-5);
+    const figures = await measureParity(join(broken, 'model.onnx'), bundle, documents, reference());
+    expect(figures.maxProbabilityDifference).toBeGreaterThan(0.01);
   });
 
   it('counts documents with another label', async () => {

@@ -85,6 +85,14 @@ describe('ChunkScheduler', () => {
     ]);
   });
 
+  it('cuts a long document short where most of the others in the call end, and loses nothing of it', async () => {
+    const runtime = new PlainRuntime({ chunkLength: 50 });
+    const scheduler = new ChunkScheduler(runtime, { maxBatch: 4, maxQueue: 4 });
+    const answers = await Promise.all([ids(60), ids(5, 1), ids(5, 2), ids(4, 3)].map((document) => scheduler.classify(document)));
+    expect(runtime.calls.map((call) => call.lengths)).toEqual([[5, 5, 5, 4], [50], [5]]);
+    expectClose(answers[0] ?? new Float32Array(), runtime.alone(ids(60)));
+  });
+
   it('answers a short document while a 10,000-token one is being read', async () => {
     const runtime = new PlainRuntime({ chunkLength: 10 });
     runtime.beforeCall = () => eventLoopTurns(1);

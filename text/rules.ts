@@ -48,22 +48,11 @@ const REPEATED = new RegExp(`([^${WHITE_SPACE}])\\1{2,}`, 'gu');
  * @example replaceRepeatedCharacters('sooo good!!!!') // 's xxrep 3 o  good xxrep 4 ! '
  */
 export function replaceRepeatedCharacters(text: string): string {
-  if (!mayRepeatCharacters(text)) return text;
   return text.replace(REPEATED, (run: string, character: string) => ` ${REPEATED_CHARACTER} ${run.length / character.length} ${character} `);
 }
 
-/** A quick look for three equal UTF-16 units, or two equal halves of surrogate pairs, in a row; white space counts too. */
-function mayRepeatCharacters(text: string): boolean {
-  let last = -1;
-  let beforeLast = -1;
-  for (let index = 0; index < text.length; index++) {
-    const unit = text.charCodeAt(index);
-    if (unit === beforeLast && (unit === last || unit >= 0xd800) && unit !== 0x20) return true;
-    beforeLast = last;
-    last = unit;
-  }
-  return false;
-}
+/** Every match of fastai's pattern holds a match of this one, which is quick to look for. */
+const MAY_REPEAT_WORDS = new RegExp(`(?:^|[${WHITE_SPACE}])([^${WHITE_SPACE}]+)[${WHITE_SPACE}]+\\1[${WHITE_SPACE}]+\\1`);
 
 /**
  * Three or more equal words become ` xxwrep n word `, followed by the character after the last. fastai: `replace_wrep`, which
@@ -72,6 +61,7 @@ function mayRepeatCharacters(text: string): boolean {
  * @example replaceRepeatedWords('a very very very good one') // 'a xxwrep 3 very  good one'
  */
 export function replaceRepeatedWords(text: string): string {
+  if (!MAY_REPEAT_WORDS.test(text)) return text;
   let result = '';
   let copied = 0;
   let start = skipWhiteSpace(text, 0); // of the word that is looked at
@@ -86,7 +76,7 @@ export function replaceRepeatedWords(text: string): string {
     // The pattern takes the character behind the last word too, so words that repeat right behind it go unseen.
     start = nextWord(text, copied + sizeOfCharacterAt(text, copied));
   }
-  return copied === 0 ? text : result + text.slice(copied);
+  return result + text.slice(copied);
 }
 
 interface Repetition {

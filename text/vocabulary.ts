@@ -49,9 +49,23 @@ export class Vocabulary {
       .sort(([tokenA, countA], [tokenB, countB]) => countB - countA || compareCodePoints(tokenA, tokenB))
       .slice(0, maxSize - SPECIAL_TOKENS.length)
       .map(([token]) => token);
-    const tokens = [...SPECIAL_TOKENS, ...words];
-    while (tokens.length % MULTIPLE !== 0) tokens.push(FILLER);
-    return new Vocabulary(tokens);
+    return new Vocabulary(filled([...SPECIAL_TOKENS, ...words]));
+  }
+
+  /**
+   * This vocabulary with the words that it lacks behind it, most frequent first. No id changes, so nothing that a model has learned
+   * about its words is lost.
+   *
+   * @param counts how often each token was seen in the new text
+   */
+  extended(counts: ReadonlyMap<string, number>, { maxSize, minCount }: VocabularyLimits): Vocabulary {
+    const known = this.tokens.filter((token) => token !== FILLER);
+    const words = [...counts]
+      .filter(([token, count]) => count >= minCount && token !== FILLER && !this.has(token))
+      .sort(([tokenA, countA], [tokenB, countB]) => countB - countA || compareCodePoints(tokenA, tokenB))
+      .slice(0, Math.max(0, maxSize - known.length))
+      .map(([token]) => token);
+    return Vocabulary.fromTokens(filled([...known, ...words]));
   }
 
   /**
@@ -121,3 +135,9 @@ function compareCodePoints(a: string, b: string): number {
 
 /** Moves surrogates, which start an astral character, behind all other units. */
 const surrogatesLast = (unit: number): number => (unit >= 0xd800 && unit <= 0xdfff ? unit + 0x10000 : unit);
+
+/** The tokens and as many fillers as a multiple of 8 takes. */
+function filled(tokens: string[]): string[] {
+  while (tokens.length % MULTIPLE !== 0) tokens.push(FILLER);
+  return tokens;
+}

@@ -2,6 +2,7 @@ import { Command, Option } from '@commander-js/extra-typings';
 
 import { CORPUS_HELP, DATA_HELP, examples } from './commands/help.ts';
 import * as options from './commands/options.ts';
+import { reportUnknownFlagFirst } from './commands/unknownFlags.ts';
 import { fraction, nonNegativeNumber, port, positiveInteger, positiveNumber } from './commands/values.ts';
 import { type Preset, PRESETS } from './model/presets.ts';
 import { UNFREEZING, type UnfreezingName } from './optim/unfreezing.ts';
@@ -17,6 +18,8 @@ export function createProgram(): Command {
     .version(version(), '--version', 'print the version')
     .helpOption('-h, --help', 'print this help')
     .helpCommand(false)
+    .enablePositionalOptions() // what stands after a command's name is the command's alone
+    .hook('preSubcommand', reportUnknownFlagFirst)
     .exitOverride();
 
   program.commandsGroup('Setting up:');

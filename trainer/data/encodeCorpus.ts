@@ -1,20 +1,20 @@
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { TOKENIZER_VERSION, tokenize } from '../../text/tokenizer.ts';
-import { Vocabulary } from '../../text/vocabulary.ts';
+import { TOKENIZER_VERSION, tokenizeFields } from '../../text/tokenizer.ts';
+import { Vocabulary, type VocabularyLimits } from '../../text/vocabulary.ts';
 import type { TokenCorpus } from './tokenCorpus.ts';
-
-export interface VocabularyLimits {
-  /** Largest vocabulary, special tokens included. */
-  readonly maxSize: number;
-  /** Words seen fewer times are unknown. */
-  readonly minCount: number;
-}
 
 /** A tokenized corpus and the vocabulary counted on it. */
 export interface EncodedCorpus {
   readonly corpus: TokenCorpus;
   readonly vocabulary: Vocabulary;
+}
+
+export interface EncodeOptions {
+  /** A vocabulary that keeps its ids and takes in what it lacks, instead of a new one. */
+  readonly extend?: Vocabulary;
+  /** Called now and then with the tokens so far. */
+  readonly onProgress?: (tokens: number) => void;
 }
 
 /** Numbers appended one by one, in blocks, so that nothing is copied while it grows. */
@@ -47,22 +47,20 @@ class GrowingIds {
 const BLOCK = 1 << 20;
 
 /**
- * Tokenizes documents in one pass, counts words, cuts the vocabulary and encodes. Tokens take 4 bytes each while they are counted
+ * Tokenizes documents, given as their fields, in one pass, counts words, cuts the vocabulary and encodes. Tokens take 4 bytes each while they are counted
  * and 2 afterwards, when the vocabulary allows.
- *
- * @param onProgress called now and then with the tokens so far
  */
 export async function encodeCorpus(
-  documents: AsyncIterable<string>,
+  documents: AsyncIterable<readonly string[]>,
   limits: VocabularyLimits,
-  onProgress: (tokens: number) => void = () => {},
+  { extend, onProgress = () => {} }: EncodeOptions = {},
 ): Promise<EncodedCorpus> {
   const firstSeen = new Map<string, number>();
   const counts: number[] = [];
   const ids = new GrowingIds();
   const offsets = [0];
   for await (const document of documents) {
-    for (const token of tokenize(document)) {
+    for (const token of tokenizeFields(document)) {
       let id = firstSeen.get(token);
       if (id === undefined) {
         id = firstSeen.size;
@@ -74,18 +72,19 @@ export async function encodeCorpus(
     offsets.push(ids.length);
     if (offsets.length % 256 === 0) onProgress(ids.length);
   }
-  const vocabulary = Vocabulary.fromCounts(new Map([...firstSeen].map(([token, id]) => [token, counts[id] ?? 0])), limits);
+  const seen = new Map([...firstSeen].map(([token, id]) => [token, counts[id] ?? 0]));
+  const vocabulary = extend === undefined ? Vocabulary.fromCounts(seen, limits) : extend.extended(seen, limits);
   const table = Int32Array.from(firstSeen.keys(), (token) => vocabulary.idOf(token));
   const encoded = ids.mapped(table, vocabulary.size <= 0x10000);
   return { corpus: { ids: encoded, offsets: Float64Array.from(offsets) }, vocabulary };
 }
 
 /** Encodes documents with a vocabulary that is there already. */
-export async function encodeWith(documents: AsyncIterable<string>, vocabulary: Vocabulary): Promise<TokenCorpus> {
+export async function encodeWith(documents: AsyncIterable<readonly string[]>, vocabulary: Vocabulary): Promise<TokenCorpus> {
   const ids = new GrowingIds();
   const offsets = [0];
   for await (const document of documents) {
-    for (const id of vocabulary.encode(tokenize(document))) ids.push(id);
+    for (const id of vocabulary.encode(tokenizeFields(document))) ids.push(id);
     offsets.push(ids.length);
   }
   const identity = Int32Array.from({ length: vocabulary.size }, (_, id) => id);

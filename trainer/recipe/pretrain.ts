@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { writeModel, MODEL_SCHEMA_VERSION, type StoredModel } from '../checkpoint/modelFolder.ts';
-import { readCorpus } from '../data/corpus.ts';
+import { readCorpusFields } from '../data/corpus.ts';
 import { cachedCorpus, encodeCorpus, encodeWith } from '../data/encodeCorpus.ts';
 import { corpusLength, type TokenCorpus } from '../data/tokenCorpus.ts';
 import { tf } from '../engine/operations.ts';
@@ -23,6 +23,8 @@ export interface PretrainConfig {
   readonly corpus: string;
   /** Held-out text of the same kind; without it, the last hundredth of the corpus. */
   readonly validation?: string | undefined;
+  /** Text columns, where the corpus is a table. */
+  readonly text?: readonly string[] | undefined;
   /** `vocabulary` is an upper limit. */
   readonly sizes: Sizes;
   readonly minCount: number;
@@ -60,12 +62,14 @@ export async function pretrain(
   const note = options.onNote ?? (() => {});
 
   const { corpus, vocabulary } = await cachedCorpus(join(out, 'corpus'), JSON.stringify([config.corpus, config.sizes.vocabulary, config.minCount]), () =>
-    encodeCorpus(readCorpus(config.corpus), { maxSize: config.sizes.vocabulary, minCount: config.minCount }, (tokens) => {
-      if (tokens % 64 === 0) note(`tokenizing: ${(tokens / 1e6).toFixed(1)} M tokens`);
-    }),
+    encodeCorpus(
+      readCorpusFields(config.corpus, { text: config.text }),
+      { maxSize: config.sizes.vocabulary, minCount: config.minCount },
+      { onProgress: everyTenMillion((millions) => note(`tokenized ${millions} million tokens`)) },
+    ),
   );
   const [training, validation] =
-    config.validation === undefined ? holdOut(corpus) : [corpus, await encodeWith(readCorpus(config.validation), vocabulary)];
+    config.validation === undefined ? holdOut(corpus) : [corpus, await encodeWith(readCorpusFields(config.validation, { text: config.text }), vocabulary)];
   if (corpusLength(training) < config.batch * SMALLEST_STREAM) {
     throw new UserError(
       `${config.corpus} has ${corpusLength(training)} tokens for training, too few for ${config.batch} parallel streams. Give more text or a smaller --batch.`,
@@ -108,6 +112,16 @@ export async function pretrain(
 /** The figures that a model folder keeps of its training. */
 export function metricsOf({ steps, tokens, trainingLoss, measured }: TrainingOutcome): Record<string, number> {
   return { steps, tokens, trainingLoss, ...measured };
+}
+
+/** Calls back each time a count passes another ten million. */
+function everyTenMillion(report: (millions: number) => void): (tokens: number) => void {
+  let reported = 0;
+  return (tokens) => {
+    if (tokens < reported + 10e6) return;
+    reported = Math.floor(tokens / 10e6) * 10e6;
+    report(reported / 1e6);
+  };
 }
 
 /** Sets the last hundredth of the documents aside, at least one when there are two. */

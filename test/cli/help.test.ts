@@ -1,0 +1,71 @@
+import { expect, test } from 'vitest';
+
+import { DEFAULT_LIMITS } from '../../serve/app.ts';
+import { DEFAULT_HOST, DEFAULT_PORT } from '../../serve/node/server.ts';
+import { createProgram } from '../../trainer/cli.ts';
+import { version } from '../../trainer/version.ts';
+import { ulmfit } from './commandLine.ts';
+
+/** What a person sees who asks for help; the same width everywhere. */
+async function helpOf(...args: string[]): Promise<string> {
+  let text = '';
+  const program = createProgram();
+  for (const command of [program, ...program.commands]) {
+    command.configureOutput({ writeOut: (part) => (text += part), getOutHelpWidth: () => 80, getOutHasColors: () => false });
+  }
+  await expect(program.parseAsync([...args, '--help'], { from: 'user' })).rejects.toMatchObject({ exitCode: 0 });
+  return text;
+}
+
+const COMMANDS = createProgram().commands.map((command) => command.name());
+
+test('the program has its commands', () => {
+  expect(COMMANDS).toEqual(['setup', 'doctor', 'tokenize', 'pretrain', 'finetune', 'train', 'evaluate', 'predict', 'export', 'serve']);
+});
+
+test('the program explains itself', async () => {
+  await expect(await helpOf()).toMatchFileSnapshot('help/ulmfit.txt');
+});
+
+test.each(COMMANDS)('%s explains itself', async (command) => {
+  const text = await helpOf(command);
+  await expect(text).toMatchFileSnapshot(`help/${command}.txt`);
+  expect(text).toContain(`ulmfit ${command}`);
+  expect(text).toContain('Examples:');
+});
+
+test.each(COMMANDS)('what the examples of %s show can be run', async (name) => {
+  const examples = (await helpOf(name)).split('\n').filter((line) => /^ {2}(echo .*\| )?ulmfit /.test(line));
+  expect(examples.length).toBeGreaterThan(0);
+  for (const example of examples) {
+    const args = wordsOf(example.replace(/^.*?ulmfit /, '').replace(/ > .*$/, ''));
+    const program = createProgram();
+    const called: unknown[] = [];
+    for (const command of program.commands) command.action((...given) => called.push(given.at(-1)));
+    await program.parseAsync(args, { from: 'user' });
+    expect(called).toHaveLength(1);
+  }
+});
+
+/** Words of a shell command, quotes taken off. */
+function wordsOf(line: string): string[] {
+  return Array.from(line.matchAll(/"([^"]*)"|(\S+)/g), ([, quoted, bare]) => quoted ?? bare ?? '');
+}
+
+test("serve's defaults are the server's", () => {
+  const serve = createProgram().commands.find((command) => command.name() === 'serve');
+  expect(serve?.opts()).toEqual({
+    host: DEFAULT_HOST,
+    port: DEFAULT_PORT,
+    maxBatch: DEFAULT_LIMITS.maxBatch,
+    maxQueue: DEFAULT_LIMITS.maxQueue,
+    maxBody: DEFAULT_LIMITS.maxBodyBytes,
+  });
+});
+
+test('help and version go to standard output and end with 0', async () => {
+  const [help, versionText] = await Promise.all([ulmfit(['train', '-h']), ulmfit(['--version'])]);
+  expect(help).toMatchObject({ code: 0, stderr: '' });
+  expect(help.stdout).toContain('Usage: ulmfit train [options] <data>');
+  expect(versionText).toEqual({ code: 0, stdout: `${version()}\n`, stderr: '' });
+});

@@ -1,0 +1,86 @@
+import { writeModel, type StoredModel } from '../checkpoint/modelFolder.ts';
+import { readCorpusFields } from '../data/corpus.ts';
+import { encodeCorpus, encodeWith } from '../data/encodeCorpus.ts';
+import { corpusLength } from '../data/tokenCorpus.ts';
+import { tf } from '../engine/operations.ts';
+import { toDevice, toHost } from '../engine/transfer.ts';
+import { languageModelGroups } from '../model/parameters.ts';
+import { discriminativeRates } from '../optim/discriminative.ts';
+import { lastThenAll } from '../optim/unfreezing.ts';
+import { languageModelCard } from '../report/modelCard.ts';
+import { UserError } from '../../text/errors.ts';
+import { LanguageModelTask, type LanguageModelSettings } from './languageModelTask.ts';
+import { metricsOf } from './pretrain.ts';
+import { RunFolder } from './runFolder.ts';
+import { runTraining, type TrainingOptions, type TrainingOutcome } from './trainingLoop.ts';
+import { transferVocabulary } from './vocabularyTransfer.ts';
+
+/** Every decision of a fine-tuning run. */
+export interface FineTuneConfig extends Omit<LanguageModelSettings, 'epochs' | 'maxSteps' | 'backwards'> {
+  /** The pretrained language model's folder. */
+  readonly from: string;
+  /** The target text: a table, JSON Lines, a text file or a folder. */
+  readonly data: string;
+  /** Held-out text of the same kind. */
+  readonly validation?: string | undefined;
+  readonly text?: readonly string[] | undefined;
+  readonly epochs: number;
+  readonly learningRate: number;
+  readonly maxVocabulary: number;
+  readonly minCount: number;
+}
+
+/** A stream shorter than this many windows would give the model no context to carry. */
+const SHORTEST_STREAM_IN_WINDOWS = 4;
+
+/**
+ * Step 2 of ULMFiT (Howard & Ruder 2018, section 3.2): a pretrained language model learns the target text, with discriminative
+ * rates and slanted triangular rates. Labels are not looked at. Writes a model folder at `out`.
+ */
+export async function fineTuneLanguageModel(
+  pretrained: StoredModel,
+  config: FineTuneConfig,
+  out: string,
+  options: Omit<TrainingOptions, 'run'>,
+): Promise<TrainingOutcome> {
+  const run = new RunFolder(out);
+  const limits = { maxSize: config.maxVocabulary, minCount: config.minCount };
+  const { corpus: training, vocabulary } = await encodeCorpus(readCorpusFields(config.data, { text: config.text }), limits, {
+    extend: pretrained.vocabulary,
+  });
+  const validation =
+    config.validation === undefined ? undefined : await encodeWith(readCorpusFields(config.validation, { text: config.text }), vocabulary);
+  // A small text is read in fewer streams, so that the state is carried at all.
+  const batch = Math.min(config.batch, Math.floor(corpusLength(training) / (SHORTEST_STREAM_IN_WINDOWS * config.bptt)));
+  if (batch < 1) {
+    throw new UserError(`${config.data} has ${corpusLength(training)} tokens, too few to fine-tune a language model on. Skip this step, or give more text.`);
+  }
+  await run.begin({ command: 'finetune', ...config, batch });
+  options.onNote?.(
+    `${corpusLength(training).toLocaleString('en')} tokens, vocabulary ${pretrained.vocabulary.size} + ${vocabulary.size - pretrained.vocabulary.size} new words`,
+  );
+
+  const start = transferVocabulary(pretrained, vocabulary);
+  const { sizes } = start.description;
+  const parameters = toDevice(start.tensors);
+  const rates = discriminativeRates(config.learningRate, languageModelGroups(sizes).length);
+  const settings: LanguageModelSettings = {
+    ...config,
+    batch,
+    epochs: lastThenAll({ rates, epochs: config.epochs }),
+    maxSteps: Number.POSITIVE_INFINITY,
+    backwards: start.description.direction === 'backward',
+  };
+  const task = new LanguageModelTask(sizes, parameters, { training, validation }, settings);
+  try {
+    const result = await runTraining(task, { ...options, run });
+    if (!result.interrupted) {
+      const description = { ...start.description, metrics: metricsOf(result), created: new Date().toISOString() };
+      await writeModel(out, { description, tensors: toHost(parameters), vocabulary }, { card: languageModelCard(description, config) });
+    }
+    return result;
+  } finally {
+    task.dispose();
+    tf.dispose([...parameters.values()]);
+  }
+}
