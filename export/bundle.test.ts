@@ -58,12 +58,20 @@ describe('parseBundle', () => {
     ['a size of zero', example({ sizes: { vocabulary: 4, embedding: 0, hidden: 3, layers: 2 } }), 'sizes.embedding: '],
     ['a broken chunk length', example({ chunkLength: 1.5 }), 'chunkLength: '],
     ['a shard elsewhere', example({ shards: ['../weights-00.bin'] }), 'shards.0: expected a file name like "weights-00.bin"'],
-    ['a shard without a checksum', example({ shards: ['weights-00.bin', 'weights-01.bin'] }), 'checksums: expected one for bundle.json and for every file'],
+    [
+      'a shard without a checksum',
+      example({ shards: ['weights-00.bin', 'weights-01.bin'] }),
+      'checksums: expected one for bundle.json and for every file',
+    ],
     ['a checksum that is none', example({ checksums: { 'model.onnx': 'abc' } }), 'expected a SHA-256 in 64 hexadecimal digits'],
     ['a name that no address can hold', example({ name: 'my reviews' }), 'name: expected up to 128 letters'],
     ['an unknown entry', example({ quantized: true }), 'quantized'],
     ['another precision', example({ precision: 'int8' }), 'precision: '],
-    ['parity that is no number', example({ parity: { documents: 8, maxProbabilityDifference: null, labelDisagreements: 0 } }), 'parity.maxProbabilityDifference: '],
+    [
+      'parity that is no number',
+      example({ parity: { documents: 8, maxProbabilityDifference: null, labelDisagreements: 0 } }),
+      'parity.maxProbabilityDifference: ',
+    ],
     ['a time that is none', example({ created: 'yesterday' }), 'created: expected a time like'],
   ])('refuses %s and says why', (_what, json, message) => {
     expect(() => parseBundle(json)).toThrow(UserError);

@@ -111,7 +111,9 @@ export function parseBundle(json: unknown): Bundle {
     const path = v.getDotPath(issue);
     return path === null ? issue.message : `${path}: ${issue.message}`;
   });
-  throw new UserError(`${BUNDLE_FILE} is not a valid bundle description: ${problems.join('; ')}. Export the model again to get a new bundle.`);
+  throw new UserError(
+    `${BUNDLE_FILE} is not a valid bundle description: ${problems.join('; ')}. Export the model again to get a new bundle.`,
+  );
 }
 
 /**
@@ -154,7 +156,11 @@ export function layerSizes(sizes: Pick<ModelSizes, 'embedding' | 'hidden' | 'lay
 }
 
 /** The files that have a checksum: all but the model card, which a person may rewrite. */
-export function checkedFiles(bundle: { readonly graph: string; readonly shards: readonly string[]; readonly vocabulary: string }): string[] {
+export function checkedFiles(bundle: {
+  readonly graph: string;
+  readonly shards: readonly string[];
+  readonly vocabulary: string;
+}): string[] {
   return [BUNDLE_FILE, bundle.graph, ...bundle.shards, bundle.vocabulary];
 }
 
@@ -185,7 +191,9 @@ export function verifyChecksum(bundle: Bundle, file: string, sha256: string): vo
       : file === bundle.vocabulary
         ? `${file} is not the vocabulary that the model was exported with`
         : `${file} is damaged or belongs to another bundle`;
-  throw new UserError(`${what}: its SHA-256 is ${sha256}, but ${bundle.checksums[file] ?? 'none'} is on record. Copy the bundle again or export the model again.`);
+  throw new UserError(
+    `${what}: its SHA-256 is ${sha256}, but ${bundle.checksums[file] ?? 'none'} is on record. Copy the bundle again or export the model again.`,
+  );
 }
 
 /**
@@ -195,7 +203,8 @@ export function verifyChecksum(bundle: Bundle, file: string, sha256: string): vo
  */
 export function parseVocabulary(bundle: Bundle, json: unknown): string[] {
   const result = v.safeParse(v.array(v.string()), json);
-  if (!result.success) throw new UserError(`${bundle.vocabulary} is not a JSON array of tokens. Copy the bundle again or export the model again.`);
+  if (!result.success)
+    throw new UserError(`${bundle.vocabulary} is not a JSON array of tokens. Copy the bundle again or export the model again.`);
   if (result.output.length !== bundle.sizes.vocabulary) {
     throw new UserError(
       `${bundle.vocabulary} has ${result.output.length} tokens, but the model has ${bundle.sizes.vocabulary}. ` +

@@ -32,7 +32,8 @@ function options(changes: Partial<ExportOptions> = {}): ExportOptions {
   };
 }
 
-const withConfig = (config: Partial<ExportableConfig>): ExportOptions => options({ model: { ...model, config: { ...model.config, ...config } } });
+const withConfig = (config: Partial<ExportableConfig>): ExportOptions =>
+  options({ model: { ...model, config: { ...model.config, ...config } } });
 
 async function nothingWritten(): Promise<void> {
   expect(await readdir(join(out, '..'))).toEqual([]);
@@ -102,7 +103,11 @@ describe('exportModel', () => {
     ['a language model', () => withConfig({ kind: 'languageModel' }), 'The model is a language model'],
     ['a backward classifier', () => withConfig({ direction: 'backward' }), 'only forward classifiers can be exported'],
     ['another tokenizer', () => withConfig({ tokenizerVersion: 2 }), 'version 2 of the tokenizer'],
-    ['another vocabulary', () => options({ model: { ...model, vocabulary: ['one'] } }), 'vocabulary.json has 1 tokens, but model.json says 200'],
+    [
+      'another vocabulary',
+      () => options({ model: { ...model, vocabulary: ['one'] } }),
+      'vocabulary.json has 1 tokens, but model.json says 200',
+    ],
     ['too few labels for its head', () => withConfig({ labels: ['a', 'b'] }), '"head.1.weight" has the shape [50, 3]'],
     ['a missing tensor', () => options({ model: { ...model, tensors: new Map() } }), 'no tensor "embedding.weight"'],
     ['a name with a space', () => options({ name: 'my reviews' }), 'cannot have the name "my reviews"'],

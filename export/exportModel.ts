@@ -105,7 +105,9 @@ function describe({ model, name, version, created }: ExportOptions): Omit<Bundle
     );
   }
   if (config.tokenizerVersion !== 1) {
-    throw new UserError(`The model was trained with version ${config.tokenizerVersion} of the tokenizer; this program exports version 1. Use a newer ulmfit.`);
+    throw new UserError(
+      `The model was trained with version ${config.tokenizerVersion} of the tokenizer; this program exports version 1. Use a newer ulmfit.`,
+    );
   }
   const metrics = numbersOf(config.metrics ?? {});
   return {
@@ -130,16 +132,22 @@ function describe({ model, name, version, created }: ExportOptions): Omit<Bundle
 
 function exportableLabels(config: ExportableConfig): string[] {
   if (config.kind !== 'classifier' || config.labels === undefined) {
-    throw new UserError('The model is a language model, which has no labels to answer with. Train a classifier from it with `ulmfit train`, and export that.');
+    throw new UserError(
+      'The model is a language model, which has no labels to answer with. Train a classifier from it with `ulmfit train`, and export that.',
+    );
   }
   if (config.direction !== 'forward') {
-    throw new UserError('The classifier reads backwards. A server reads texts as they arrive, so only forward classifiers can be exported; train one without `--backwards`.');
+    throw new UserError(
+      'The classifier reads backwards. A server reads texts as they arrive, so only forward classifiers can be exported; train one without `--backwards`.',
+    );
   }
   return [...config.labels];
 }
 
 /** The figures of a training that are single finite numbers; curves and tables stay in the model folder. */
 function numbersOf(metrics: Readonly<Record<string, unknown>>): Record<string, number> {
-  const entries = Object.entries(metrics).filter((entry): entry is [string, number] => typeof entry[1] === 'number' && Number.isFinite(entry[1]));
+  const entries = Object.entries(metrics).filter(
+    (entry): entry is [string, number] => typeof entry[1] === 'number' && Number.isFinite(entry[1]),
+  );
   return Object.fromEntries(entries);
 }

@@ -37,7 +37,7 @@ describe('gateDocuments', () => {
   it('adds the lengths around the borders of a chunk', () => {
     const made = gateDocuments([Int32Array.of(2, 14, 9), new Int32Array()], 70);
     expect(made.map((document) => document.length)).toEqual([3, 1, 69, 70, 71, 350]);
-    expect([...(made[4] ?? []).slice(0, 7)]).toEqual([2, 14, 9, 2, 14, 9, 2]);
+    expect(Array.from(made[4] ?? []).slice(0, 7)).toEqual([2, 14, 9, 2, 14, 9, 2]);
   });
 
   it('makes no empty document where a chunk is one token', () => {
@@ -85,7 +85,9 @@ describe('measureParity', () => {
 
   it('never takes something that is not a number for agreement', async () => {
     await expect(measure(reference((right) => right.with(1, Number.NaN)))).rejects.toThrow('not a number');
-    expect(() => requireParity({ documents: 1, maxProbabilityDifference: Number.NaN, labelDisagreements: 0 })).toThrow('does not answer as the trainer does');
+    expect(() => requireParity({ documents: 1, maxProbabilityDifference: Number.NaN, labelDisagreements: 0 })).toThrow(
+      'does not answer as the trainer does',
+    );
   });
 
   it('notices answers that are missing or of the wrong size', async () => {

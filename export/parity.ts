@@ -57,7 +57,8 @@ export async function measureParity(
     expected.forEach((probabilities, index) => {
       // Both lists have an answer for every document.
       const answers = [alone[index], padded[index]] as [Float32Array, Float32Array];
-      for (const answer of answers) figures.maxProbabilityDifference = Math.max(figures.maxProbabilityDifference, largestDifference(answer, probabilities));
+      for (const answer of answers)
+        figures.maxProbabilityDifference = Math.max(figures.maxProbabilityDifference, largestDifference(answer, probabilities));
       if (answers.some((answer) => largestAt(answer) !== largestAt(probabilities))) figures.labelDisagreements += 1;
     });
     return figures;
@@ -82,7 +83,11 @@ export function requireParity(figures: ParityFigures, tolerance: number = FP32_T
 /**
  * The probabilities of each document, read chunk by chunk in one padded batch. Documents that have ended leave the batch.
  */
-export async function classify(session: InferenceSession, description: GraphDescription, documents: readonly Int32Array[]): Promise<Float32Array[]> {
+export async function classify(
+  session: InferenceSession,
+  description: GraphDescription,
+  documents: readonly Int32Array[],
+): Promise<Float32Array[]> {
   const { chunkLength } = description;
   const rows = documents.map((document, index) => ({ document, index, state: freshState(description) }));
   const answers: Float32Array[] = [];
@@ -119,7 +124,11 @@ function chunkInputs(chunks: readonly Int32Array[]): Record<string, Tensor> {
   chunks.forEach((chunk, row) => tokens.set(BigInt64Array.from(chunk, BigInt), row * time));
   return {
     tokens: new Tensor('int64', tokens, [chunks.length, time]),
-    lengths: new Tensor('int32', Int32Array.from(chunks, (chunk) => chunk.length), [chunks.length]),
+    lengths: new Tensor(
+      'int32',
+      Int32Array.from(chunks, (chunk) => chunk.length),
+      [chunks.length],
+    ),
   };
 }
 
@@ -152,7 +161,8 @@ function largestDifference(answer: Float32Array, expected: Float32Array): number
   if (answer.length !== expected.length) throw new Error(`The graph knows ${answer.length} classes, the trainer ${expected.length}.`);
   const difference = Math.max(...Array.from(answer, (probability, index) => Math.abs(probability - (expected[index] as number))));
   // Every comparison with NaN is false, so it would pass for "not too large".
-  if (!Number.isFinite(difference)) throw new Error('The graph or the trainer answered with something that is not a number. The model\'s weights are damaged.');
+  if (!Number.isFinite(difference))
+    throw new Error("The graph or the trainer answered with something that is not a number. The model's weights are damaged.");
   return difference;
 }
 

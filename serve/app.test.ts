@@ -162,10 +162,10 @@ describe('a request that cannot be answered', () => {
   });
 
   it.each<[string, unknown, string]>([
-    ['null', null, 'The body must be an object'],
+    ['null', null, 'The body must be an object with "inputs"'],
     ['a string', SECRET, 'The body must be an object'],
     ['an array', [SECRET], 'The body must be an object'],
-    ['no inputs', {}, 'must be an object with "inputs"'],
+    ['no inputs', {}, 'The body must be an object with "inputs"'],
     ['another key', { text: SECRET }, 'must be an object with "inputs"'],
     ['a further key', { inputs: 'good', [SECRET]: 1 }, 'no other entries'],
     ['inputs of a number', { inputs: 12 }, 'inputs must be a string or an array of strings'],
@@ -298,7 +298,7 @@ describe('a request that cannot be answered', () => {
     const classifier = new Classifier(runtime, TOKENS, { maxBatch: 4, maxQueue: 4 });
     const app = createApp({ classifier, onFault: (error) => faults.push(error) });
     const client = new AbortController();
-    const hungUp = post(app, JSON.stringify({ inputs: ['good '.repeat(5000), 'bad '.repeat(5000)] }), { signal: client.signal });
+    const hungUp = post(app, JSON.stringify({ inputs: ['good film ! '.repeat(2000), 'bad actor , '.repeat(2000)] }), { signal: client.signal });
     await expect.poll(() => runtime.calls.length).toBeGreaterThan(2);
     expect(classifier.inFlight).toBe(2);
     client.abort();

@@ -41,13 +41,8 @@ export function parseClassifyRequest(json: unknown): ClassifyRequest {
   throw new HttpError(422, 'invalid_request', `${place(issue.path ?? [])} ${issue.message}.`);
 }
 
-/** Where in the body: `inputs[3]`, `parameters.top_k`. Keys that the schema does not know are the caller's words and left out. */
+/** Where in the body: `inputs[3]`, `parameters.top_k`. A key that is missing or unknown is its object's fault, and not named. */
 function place(path: readonly v.IssuePathItem[]): string {
-  const known = new Set<unknown>(['inputs', 'parameters', 'top_k', 'function_to_apply']);
-  let name = '';
-  for (const { key } of path) {
-    if (typeof key === 'number') name += `[${key}]`;
-    else if (known.has(key)) name += name === '' ? String(key) : `.${String(key)}`;
-  }
-  return name === '' ? 'The body' : name;
+  const keys = path.filter((item) => item.origin === 'value').map(({ key }) => (typeof key === 'number' ? `[${key}]` : `.${String(key)}`));
+  return keys.length === 0 ? 'The body' : keys.join('').slice(1);
 }

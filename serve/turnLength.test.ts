@@ -14,11 +14,11 @@ describe('turnLength', () => {
   });
 
   it('pads one short row among long ones', () => {
-    expect(turnLength([400, 300, 12, 700], 70)).toBe(70);
+    expect(turnLength([400, 300, 4, 700], 70)).toBe(70);
   });
 
   it('cuts one long row among short ones', () => {
-    expect(turnLength([400, 9, 12, 11], 70)).toBe(12);
+    expect(turnLength([400, 10, 10, 10], 70)).toBe(10);
   });
 
   it('is a length that some row ends at, or a whole chunk, and never costs more per token than padding to the longest', () => {

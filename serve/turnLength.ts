@@ -16,8 +16,8 @@ const CALL_OVERHEAD_STEPS = 3;
  * @param chunkLength the most the graph takes.
  * @returns 1 to `chunkLength`; one of the rows' ends, or `chunkLength`.
  * @example
- * turnLength([400, 300, 12, 700], 70); // 70: one padded row is cheaper than a call of 12 steps
- * turnLength([400, 9, 12, 11], 70); // 12: the long document goes on in the next call
+ * turnLength([400, 300, 4, 700], 70); // 70: one padded row is cheaper than a call of 4 steps
+ * turnLength([400, 10, 10, 10], 70); // 10: the long document goes on in the next call
  */
 export function turnLength(remaining: readonly number[], chunkLength: number): number {
   const lengths = remaining.map((length) => Math.min(length, chunkLength)).toSorted((one, other) => one - other);

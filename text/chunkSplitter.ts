@@ -4,6 +4,11 @@ import { isUrl } from './urls.ts';
 /** Strings that are split by rule: each to the tokens it becomes. */
 export type Exceptions = ReadonlyMap<string, readonly string[]>;
 
+/** No exception is longer. To look up a long string takes time that grows with it, and affixes may come off many times. */
+export const LONGEST_EXCEPTION = 16;
+
+const isException = (text: string, exceptions: Exceptions): boolean => text.length <= LONGEST_EXCEPTION && exceptions.has(text);
+
 /**
  * Splits a chunk of text without white space: prefixes and suffixes come off, one of each a turn, until an exception or
  * nothing more to take off is left; that is an exception, a URL, or is cut at infixes.
@@ -15,17 +20,17 @@ export function splitChunk(chunk: string, exceptions: Exceptions): string[] {
   const prefixes: string[] = [];
   const suffixes: string[] = []; // the outermost first
   let rest = chunk;
-  while (rest !== '' && !exceptions.has(rest)) {
+  while (rest !== '' && !isException(rest, exceptions)) {
     const prefix = rest.slice(0, prefixLength(rest));
     const withoutPrefix = rest.slice(prefix.length);
-    if (prefix !== '' && exceptions.has(withoutPrefix)) {
+    if (prefix !== '' && isException(withoutPrefix, exceptions)) {
       prefixes.push(prefix);
       rest = withoutPrefix;
       break;
     }
     const suffixSize = suffixLength(withoutPrefix);
     const suffix = rest.slice(rest.length - suffixSize);
-    if (suffix !== '' && exceptions.has(rest.slice(0, rest.length - suffixSize))) {
+    if (suffix !== '' && isException(rest.slice(0, rest.length - suffixSize), exceptions)) {
       suffixes.push(suffix);
       rest = rest.slice(0, rest.length - suffixSize);
       break;

@@ -40,7 +40,7 @@ export function fixHtml(text: string): string {
   return unescapeHtml(fixed);
 }
 
-const REPEATED = new RegExp(`([^${WHITE_SPACE}])\\1{2,}`, 'gu');
+const THREE_EQUAL = new RegExp(`([^${WHITE_SPACE}])\\1\\1`, 'gu');
 
 /**
  * Three or more equal characters become ` xxrep n c `. fastai: `replace_rep`.
@@ -48,7 +48,17 @@ const REPEATED = new RegExp(`([^${WHITE_SPACE}])\\1{2,}`, 'gu');
  * @example replaceRepeatedCharacters('sooo good!!!!') // 's xxrep 3 o  good xxrep 4 ! '
  */
 export function replaceRepeatedCharacters(text: string): string {
-  return text.replace(REPEATED, (run: string, character: string) => ` ${REPEATED_CHARACTER} ${run.length / character.length} ${character} `);
+  let result = '';
+  let copied = 0;
+  THREE_EQUAL.lastIndex = 0;
+  for (let match = THREE_EQUAL.exec(text); match !== null; match = THREE_EQUAL.exec(text)) {
+    const [run, character = ''] = match;
+    let end = match.index + run.length;
+    while (text.startsWith(character, end)) end += character.length; // an open repetition in the pattern could overflow its stack
+    result += `${text.slice(copied, match.index)} ${REPEATED_CHARACTER} ${(end - match.index) / character.length} ${character} `;
+    copied = THREE_EQUAL.lastIndex = end;
+  }
+  return copied === 0 ? text : result + text.slice(copied);
 }
 
 /** Every match of fastai's pattern holds a match of this one, which is quick to look for. */
@@ -153,7 +163,7 @@ const CAPITAL_FIRST = /^[A-Z][^A-Z]*$/;
  * @example replaceAllCaps('I SHOUT!') // 'i xxup shout!'
  */
 export function replaceAllCaps(text: string): string {
-  return text.replace(CHUNKS, (word) => (ALL_CAPS.test(word) ? marked(UPPER_CASE, word) : word));
+  return text.replace(CHUNKS, replaceAllCapsWord);
 }
 
 /**
@@ -162,8 +172,13 @@ export function replaceAllCaps(text: string): string {
  * @example replaceCapitalized('Hello McFly') // 'xxmaj hello McFly'
  */
 export function replaceCapitalized(text: string): string {
-  return text.replace(CHUNKS, (word) => (CAPITAL_FIRST.test(word) ? marked(CAPITALIZED, word) : word));
+  return text.replace(CHUNKS, replaceCapitalizedWord);
 }
+
+/** `replaceAllCaps` for a text without white space. */
+export const replaceAllCapsWord = (word: string): string => (ALL_CAPS.test(word) ? marked(UPPER_CASE, word) : word);
+/** `replaceCapitalized` for a text without white space. */
+export const replaceCapitalizedWord = (word: string): string => (CAPITAL_FIRST.test(word) ? marked(CAPITALIZED, word) : word);
 
 const marked = (marker: string, word: string): string => (word.length > 1 ? `${marker} ` : '') + word.toLowerCase();
 

@@ -7,7 +7,7 @@
 import { ChunkCache } from './chunkCache.ts';
 import { detach, stripWhiteSpace } from './codePoints.ts';
 import { type ExceptionSpan } from './exceptionSpans.ts';
-import { cleanText, lowerCase, replaceAllCaps, replaceCapitalized, replaceSpace } from './rules.ts';
+import { cleanText, replaceAllCapsWord, replaceCapitalizedWord, replaceSpace } from './rules.ts';
 import { BEGIN, FIELD } from './specialTokens.ts';
 import { type ChunkTokens, chunkTokens, splitText } from './wordTokenizer.ts';
 
@@ -21,12 +21,14 @@ const chunks = new ChunkCache(markedChunkTokens);
 
 /** The tokens of a chunk as it stands in the text, its case included: `Hello,` gives `xxmaj`, `hello`, `,`. */
 function markedChunkTokens(chunk: string): ChunkTokens {
-  const markedChunk = lowerCase(replaceCapitalized(replaceAllCaps(chunk)), { begin: false });
+  const markedChunk = replaceCapitalizedWord(replaceAllCapsWord(chunk)).toLowerCase();
   const space = markedChunk.indexOf(' ');
   if (space < 0) return chunkTokens(markedChunk);
+  const marker = markedChunk.slice(0, space);
   const word = chunkTokens(markedChunk.slice(space + 1));
-  const shifted = word.exceptionSpans.map((span): ExceptionSpan => ({ ...span, start: span.start + 1, end: span.end + 1 }));
-  return { tokens: [markedChunk.slice(0, space), ...word.tokens], exceptionSpans: shifted };
+  if (typeof word === 'string') return { tokens: [marker, word], exceptionSpans: [] };
+  const exceptionSpans = word.exceptionSpans.map((span): ExceptionSpan => ({ ...span, start: span.start + 1, end: span.end + 1 }));
+  return { tokens: [marker, ...word.tokens], exceptionSpans };
 }
 
 /**

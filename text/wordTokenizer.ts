@@ -9,22 +9,25 @@ import { detach, isWhiteSpace, skipWhiteSpace } from './codePoints.ts';
 import { englishExceptions } from './englishExceptions.ts';
 import { ExceptionMatcher, type ExceptionSpan } from './exceptionSpans.ts';
 
-/** The tokens of one chunk, before and apart from what the second look at exceptions will change. */
-export interface ChunkTokens {
+/** The tokens of one chunk: most often one word. */
+export type ChunkTokens = string | SeveralTokens;
+
+/** Tokens before the second look at exceptions, and what that will change. */
+export interface SeveralTokens {
   readonly tokens: readonly string[];
   readonly exceptionSpans: readonly ExceptionSpan[];
 }
 
-const NO_SPANS: readonly ExceptionSpan[] = [];
 
 const exceptions = englishExceptions();
 const matcher = new ExceptionMatcher(exceptions);
 
-/** Splits a chunk of text without white space. The tokens do not keep the text alive that the chunk was cut from. */
+/** Splits a chunk of text without white space. */
 export function chunkTokens(chunk: string): ChunkTokens {
   const tokens = splitChunk(chunk, exceptions);
-  const exceptionSpans = tokens.length > 1 ? matcher.findIn(tokens) : NO_SPANS;
-  return { tokens, exceptionSpans };
+  const [only] = tokens;
+  if (tokens.length === 1 && only !== undefined) return only;
+  return { tokens, exceptionSpans: matcher.findIn(tokens) };
 }
 
 export interface SplitOptions {
@@ -49,7 +52,11 @@ export function splitText(text: string, options: SplitOptions): string[] {
       if (isWhiteSpace(unit)) break;
       hash = addToHash(hash, unit);
     }
-    if (position > start) addChunk(chunks.get(text, start, position, hash), tokens, spans);
+    if (position > start) {
+      const chunk = chunks.get(text, start, position, hash);
+      if (typeof chunk === 'string') tokens.push(chunk);
+      else addTokens(chunk, tokens, spans);
+    }
     const end = skipWhiteSpace(text, position);
     // A single space between two chunks is what tokens are apart anyway.
     const isSeparated = position > 0 && text.charCodeAt(position) === 0x20;
@@ -60,7 +67,7 @@ export function splitText(text: string, options: SplitOptions): string[] {
   return spans.length === 0 ? tokens : matcher.replace(tokens, spans);
 }
 
-function addChunk(chunk: ChunkTokens, tokens: string[], spans: ExceptionSpan[]): void {
+function addTokens(chunk: SeveralTokens, tokens: string[], spans: ExceptionSpan[]): void {
   for (const { start, end, replacement } of chunk.exceptionSpans) {
     spans.push({ start: tokens.length + start, end: tokens.length + end, replacement });
   }

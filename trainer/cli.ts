@@ -82,6 +82,8 @@ export function createProgram(): Command {
     .addOption(new Option('--weight-decay <factor>', 'decoupled weight decay').default(PRETRAINING.weightDecay).argParser(nonNegativeNumber))
     .addOption(new Option('--clip <norm>', 'largest norm of the gradients').default(PRETRAINING.clip).argParser(positiveNumber))
     .addOption(new Option('--backwards', 'read every text from its end to its beginning'))
+    .addOption(new Option('--half', 'store the finished weights in 16 bits'))
+    .addOption(new Option('--data-licence <text>', 'licence of the corpus, for the model card'))
     .addOption(options.seedOption())
     .addOption(options.resume())
     .addOption(new Option('--checkpoint-minutes <minutes>', 'time between two checkpoints').default(CHECKPOINT_MINUTES).argParser(positiveNumber))

@@ -48,7 +48,13 @@ describe('GraphBuilder', () => {
     graph.weight('large', [257], new Float32Array(257).fill(2));
     const initializers = graph.model({ producer, metadata: {} }).graph?.initializer ?? [];
 
-    expect(initializers.map(({ name, rawData, externalData }) => [name, rawData.length, externalData.map(({ key, value }) => `${key}=${value}`)])).toEqual([
+    expect(
+      initializers.map(({ name, rawData, externalData }) => [
+        name,
+        rawData.length,
+        externalData.map(({ key, value }) => `${key}=${value}`),
+      ]),
+    ).toEqual([
       ['small', 1024, []],
       ['large', 0, ['location=weights-00.bin', 'offset=0', 'length=1028']],
     ]);
@@ -65,7 +71,9 @@ describe('GraphBuilder', () => {
       ['huge.part0', [1n, 3n, 300n]],
       ['huge.part1', [1n, 2n, 300n]],
     ]);
-    expect(written?.node).toMatchObject([{ opType: 'Concat', input: ['huge.part0', 'huge.part1'], output: ['huge'], attribute: [{ name: 'axis', i: 1n }] }]);
+    expect(written?.node).toMatchObject([
+      { opType: 'Concat', input: ['huge.part0', 'huge.part1'], output: ['huge'], attribute: [{ name: 'axis', i: 1n }] },
+    ]);
     const files = [...shards.files().values()].map((file) => [...new Float32Array(file.buffer, 0, file.length / 4)]);
     expect(files.flat()).toEqual([...data]);
   });
@@ -77,7 +85,9 @@ describe('GraphBuilder', () => {
     expect(() => graph.node('Abs', [{ name: 'y' }], 'z', 'Of nothing.')).toThrow('uses "y" before anything makes it');
     expect(() => graph.output({ name: 'y' }, 'float32', [2], 'Nothing.')).toThrow('uses "y" before anything makes it');
     expect(() => graph.weight('w', [2, 3], new Float32Array(5))).toThrow('w has the shape [2, 3], 6 numbers, but 5 were given');
-    expect(() => graph.weight('wide', [2, 2000], new Float32Array(4000))).toThrow('One row of wide [2, 2000] is larger than a shard of 4096 bytes');
+    expect(() => graph.weight('wide', [2, 2000], new Float32Array(4000))).toThrow(
+      'One row of wide [2, 2000] is larger than a shard of 4096 bytes',
+    );
     expect(x.name).toBe('x');
   });
 });

@@ -111,7 +111,13 @@ export class GraphBuilder {
     const parts = this.weightParts(name, shape, data);
     const [whole] = parts;
     if (parts.length === 1 && whole !== undefined) return whole.value;
-    return this.node('Concat', parts.map(({ value }) => value), name, `${name} in one piece; a file may not be larger than a shard.`, { axis });
+    return this.node(
+      'Concat',
+      parts.map(({ value }) => value),
+      name,
+      `${name} in one piece; a file may not be larger than a shard.`,
+      { axis },
+    );
   }
 
   /**
@@ -126,11 +132,16 @@ export class GraphBuilder {
 
     const rowElements = data.length / rows;
     const rowsPerPart = Math.floor(this.#shards.maxBytes / (rowElements * data.BYTES_PER_ELEMENT));
-    if (rowsPerPart === 0) throw new RangeError(`One row of ${name} [${shape.join(', ')}] is larger than a shard of ${this.#shards.maxBytes} bytes.`);
+    if (rowsPerPart === 0)
+      throw new RangeError(`One row of ${name} [${shape.join(', ')}] is larger than a shard of ${this.#shards.maxBytes} bytes.`);
     const parts: WeightPart[] = [];
     for (let start = 0; start < rows; start += rowsPerPart) {
       const end = Math.min(rows, start + rowsPerPart);
-      const value = this.#external(`${name}.part${parts.length}`, shape.with(axis, end - start), data.subarray(start * rowElements, end * rowElements));
+      const value = this.#external(
+        `${name}.part${parts.length}`,
+        shape.with(axis, end - start),
+        data.subarray(start * rowElements, end * rowElements),
+      );
       parts.push({ value, start, rows: end - start });
     }
     return parts;
@@ -164,7 +175,10 @@ export class GraphBuilder {
   }
 
   /** The finished model, with its metadata as text. */
-  model(options: { readonly producer: readonly [name: string, version: string]; readonly metadata: Readonly<Record<string, string>> }): ModelProto {
+  model(options: {
+    readonly producer: readonly [name: string, version: string];
+    readonly metadata: Readonly<Record<string, string>>;
+  }): ModelProto {
     const [producerName, producerVersion] = options.producer;
     return create(ModelProtoSchema, {
       irVersion: BigInt(IR_VERSION),
@@ -213,7 +227,10 @@ export class GraphBuilder {
 
 /** The axis along which a tensor can be cut without moving a number: everything before it has the size 1. */
 function firstLongAxis(shape: readonly number[]): number {
-  return Math.max(0, shape.findIndex((size) => size > 1));
+  return Math.max(
+    0,
+    shape.findIndex((size) => size > 1),
+  );
 }
 
 function inlineTensor(name: string, shape: readonly number[], data: Float32Array | BigInt64Array): TensorProto {

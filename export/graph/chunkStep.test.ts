@@ -66,7 +66,12 @@ function freshInputs(rows: readonly (readonly number[])[], lengths: readonly num
   return {
     tokens: new Tensor('int64', BigInt64Array.from(rows.flat(), BigInt), [batch, rows[0]?.length ?? 0]),
     lengths: new Tensor('int32', Int32Array.from(lengths), [batch]),
-    ...Object.fromEntries(layerSizes(sizes).flatMap((size, layer) => [[`hidden_${layer}`, state(size)], [`cell_${layer}`, state(size)]])),
+    ...Object.fromEntries(
+      layerSizes(sizes).flatMap((size, layer) => [
+        [`hidden_${layer}`, state(size)],
+        [`cell_${layer}`, state(size)],
+      ]),
+    ),
     pooled_max: state(sizes.embedding, LOWEST_FLOAT32),
     pooled_sum: state(sizes.embedding),
     count: state(1),
@@ -80,11 +85,14 @@ function numbers(outputs: InferenceSession.ReturnType, name: string): number[] {
 }
 
 describe('the chunk-step graph', () => {
-  it.each([1, 2, CHUNK - 1, CHUNK, CHUNK + 1, 5 * CHUNK, 5 * CHUNK + 3])('answers a document of %i tokens as the reference does', async (length) => {
-    const document = tinyDocument(length, { seed: length });
-    const [answer] = await classify(session, description, [document]);
-    expect(largestDifference(answer ?? [], referenceProbabilities(model.tensors, document))).toBeLessThan(TOLERANCE);
-  });
+  it.each([1, 2, CHUNK - 1, CHUNK, CHUNK + 1, 5 * CHUNK, 5 * CHUNK + 3])(
+    'answers a document of %i tokens as the reference does',
+    async (length) => {
+      const document = tinyDocument(length, { seed: length });
+      const [answer] = await classify(session, description, [document]);
+      expect(largestDifference(answer ?? [], referenceProbabilities(model.tensors, document))).toBeLessThan(TOLERANCE);
+    },
+  );
 
   it('answers with different labels for different documents, so that agreeing means something', async () => {
     const documents = Array.from({ length: 20 }, (_, seed) => tinyDocument(3 + seed, { seed }));
@@ -103,10 +111,14 @@ describe('the chunk-step graph', () => {
 
   it('answers any document the same however it is cut into chunks', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(fc.integer({ min: 2, max: 199 }), { minLength: 1, maxLength: 40 }), fc.integer({ min: 1, max: 12 }), async (tokens, chunkLength) => {
-        const [answer] = await classify(session, { ...description, chunkLength }, [Int32Array.from(tokens)]);
-        expect(largestDifference(answer ?? [], referenceProbabilities(model.tensors, tokens))).toBeLessThan(TOLERANCE);
-      }),
+      fc.asyncProperty(
+        fc.array(fc.integer({ min: 2, max: 199 }), { minLength: 1, maxLength: 40 }),
+        fc.integer({ min: 1, max: 12 }),
+        async (tokens, chunkLength) => {
+          const [answer] = await classify(session, { ...description, chunkLength }, [Int32Array.from(tokens)]);
+          expect(largestDifference(answer ?? [], referenceProbabilities(model.tensors, tokens))).toBeLessThan(TOLERANCE);
+        },
+      ),
       { numRuns: 30, seed: 7 },
     );
   });
@@ -121,7 +133,12 @@ describe('the chunk-step graph', () => {
     expect(numbers(outputs, 'new_count')).toEqual([9]);
     expect(largestDifference(numbers(outputs, `new_hidden_${layers - 1}`), expected.slice(0, embedding))).toBeLessThan(TOLERANCE);
     expect(largestDifference(numbers(outputs, 'new_pooled_max'), expected.slice(embedding, 2 * embedding))).toBeLessThan(TOLERANCE);
-    expect(largestDifference(numbers(outputs, 'new_pooled_sum').map((sum) => sum / 9), expected.slice(2 * embedding))).toBeLessThan(TOLERANCE);
+    expect(
+      largestDifference(
+        numbers(outputs, 'new_pooled_sum').map((sum) => sum / 9),
+        expected.slice(2 * embedding),
+      ),
+    ).toBeLessThan(TOLERANCE);
   });
 
   it('lets padding change nothing: not the answer, not the state, whatever its ids are', async () => {

@@ -47,7 +47,12 @@ export function buildChunkStep(weights: ClassifierWeights, options: ChunkStepOpt
   const last = lstmStack(graph, weights.layers, embedded, inputs);
   const pooled = pool(graph, weights.sizes.embedding, last, isToken, inputs);
   const logits = head(graph, weights.head, pooled);
-  graph.output(logits, FLOAT, ['batch', weights.classes], 'The scores of the classes for the document so far; softmax makes them probabilities.');
+  graph.output(
+    logits,
+    FLOAT,
+    ['batch', weights.classes],
+    'The scores of the classes for the document so far; softmax makes them probabilities.',
+  );
 
   const model = graph.model(options);
   return { graph: toBinary(ModelProtoSchema, model), shards: shards.files() };
@@ -76,7 +81,12 @@ interface LastLayer {
 
 function declareInputs(graph: GraphBuilder, sizes: ModelSizes): ChunkInputs {
   const tokens = graph.input('tokens', 'int64', ['batch', 'time'], 'The token ids of the next chunk of each document.');
-  const lengths = graph.input('lengths', 'int32', ['batch'], 'How many of a row\'s tokens are real, at least 1; the rest is padding and changes nothing.');
+  const lengths = graph.input(
+    'lengths',
+    'int32',
+    ['batch'],
+    "How many of a row's tokens are real, at least 1; the rest is padding and changes nothing.",
+  );
   const state = (name: string, size: number, docString: string): Value => graph.input(name, FLOAT, ['batch', size], docString);
   const hidden: Value[] = [];
   const cell: Value[] = [];
@@ -90,7 +100,7 @@ function declareInputs(graph: GraphBuilder, sizes: ModelSizes): ChunkInputs {
     hidden,
     cell,
     pooledMax: state('pooled_max', sizes.embedding, 'The largest output of the last layer so far; -3.4028235e38 at first.'),
-    pooledSum: state('pooled_sum', sizes.embedding, 'The sum of the last layer\'s outputs so far; zeros at first.'),
+    pooledSum: state('pooled_sum', sizes.embedding, "The sum of the last layer's outputs so far; zeros at first."),
     count: state('count', 1, 'How many tokens have been read so far; zero at first.'),
   };
 }
@@ -103,7 +113,7 @@ function tokenMask(graph: GraphBuilder, tokens: Value, lengths: Value): Value {
   const steps = graph.node('Range', [scalar('zero', 0n), time, scalar('one', 1n)], 'steps', '0, 1, …, time − 1.');
   const lastAxis = graph.constant('mask_axes', [2], BigInt64Array.of(1n, 2n));
   const column = graph.node('Unsqueeze', [steps, lastAxis], 'steps_column', 'The steps, [time, 1, 1].');
-  const wide = graph.node('Cast', [lengths], 'lengths_int64', 'The lengths in the steps\' type.', { to: DataType.INT64 });
+  const wide = graph.node('Cast', [lengths], 'lengths_int64', "The lengths in the steps' type.", { to: DataType.INT64 });
   const ends = graph.node('Unsqueeze', [wide, graph.constant('ends_axis', [1], BigInt64Array.of(1n))], 'ends', 'The lengths, [batch, 1].');
   return graph.node('Less', [column, ends], 'is_token', 'Whether a place holds a real token, [time, batch, 1].');
 }
@@ -117,7 +127,13 @@ function lstmStack(graph: GraphBuilder, layers: readonly OnnxLstmLayer[], embedd
   layers.forEach((layer, index) => {
     const { inputSize, hiddenSize } = layer;
     const start = (state: Value | undefined): Value | undefined =>
-      state && graph.node('Unsqueeze', [state, directionAxis], `${state.name}_with_direction`, 'The state with the axis of directions, [1, batch, h].');
+      state &&
+      graph.node(
+        'Unsqueeze',
+        [state, directionAxis],
+        `${state.name}_with_direction`,
+        'The state with the axis of directions, [1, batch, h].',
+      );
     const [outputs, hidden, cell] = graph.nodeWithOutputs(
       'LSTM',
       [
@@ -133,7 +149,12 @@ function lstmStack(graph: GraphBuilder, layers: readonly OnnxLstmLayer[], embedd
       `LSTM layer ${index}: outputs [time, 1, batch, ${hiddenSize}], hidden and cell state after each row's last real token [1, batch, ${hiddenSize}].`,
       { hidden_size: hiddenSize },
     );
-    below = graph.node('Squeeze', [outputs, outputAxis], `lstm_${index}_sequence`, `The outputs of LSTM layer ${index}, [time, batch, ${hiddenSize}].`);
+    below = graph.node(
+      'Squeeze',
+      [outputs, outputAxis],
+      `lstm_${index}_sequence`,
+      `The outputs of LSTM layer ${index}, [time, batch, ${hiddenSize}].`,
+    );
     const end = (state: Value, name: string, docString: string): Value => {
       const value = graph.node('Squeeze', [state, directionAxis], `new_${name}_${index}`, docString);
       graph.output(value, FLOAT, ['batch', hiddenSize], docString);
@@ -170,15 +191,26 @@ function pool(graph: GraphBuilder, embedding: number, last: LastLayer, isToken: 
   const sumSoFar = graph.node('Add', [inputs.pooledSum, sum], 'new_pooled_sum', 'The sum over the document so far.');
 
   const lengths = graph.node('Cast', [inputs.lengths], 'lengths_float', 'The lengths as float32.', { to: DataType.FLOAT });
-  const column = graph.node('Unsqueeze', [lengths, graph.constant('count_axis', [1], BigInt64Array.of(1n))], 'lengths_column', 'The lengths, [batch, 1].');
+  const column = graph.node(
+    'Unsqueeze',
+    [lengths, graph.constant('count_axis', [1], BigInt64Array.of(1n))],
+    'lengths_column',
+    'The lengths, [batch, 1].',
+  );
   const countSoFar = graph.node('Add', [inputs.count, column], 'new_count', 'Tokens of the document so far.');
 
   keep(maximumSoFar, 'The largest output of the last layer so far.');
-  keep(sumSoFar, 'The sum of the last layer\'s outputs so far.');
+  keep(sumSoFar, "The sum of the last layer's outputs so far.");
   graph.output(countSoFar, FLOAT, ['batch', 1], 'How many tokens have been read so far.');
 
   const mean = graph.node('Div', [sumSoFar, countSoFar], 'mean_so_far', 'The mean over the document so far.');
-  return graph.node('Concat', [last.lastHidden, maximumSoFar, mean], 'pooled', 'Concat pooling: last, maximum, mean, [batch, 3 · embedding].', { axis: 1 });
+  return graph.node(
+    'Concat',
+    [last.lastHidden, maximumSoFar, mean],
+    'pooled',
+    'Concat pooling: last, maximum, mean, [batch, 3 · embedding].',
+    { axis: 1 },
+  );
 }
 
 /** Batch norm → linear → ReLU → batch norm → linear; dropout does nothing outside training. */

@@ -12,7 +12,11 @@ function oneUnit(): Map<string, Tensor> {
   add('embedding.weight', [8, 2], fill(16, 0.5));
   // Two inputs, two units: [input][gate, unit].
   add('lstm.0.inputWeights', [2, 8], [10, 11, 20, 21, 30, 31, 40, 41, 110, 111, 120, 121, 130, 131, 140, 141]);
-  add('lstm.0.recurrentWeights', [2, 8], [10, 11, 20, 21, 30, 31, 40, 41, 110, 111, 120, 121, 130, 131, 140, 141].map((value) => -value));
+  add(
+    'lstm.0.recurrentWeights',
+    [2, 8],
+    [10, 11, 20, 21, 30, 31, 40, 41, 110, 111, 120, 121, 130, 131, 140, 141].map((value) => -value),
+  );
   add('lstm.0.bias', [8], [1, 1.5, 2, 2.5, 3, 3.5, 4, 4.5]);
   for (const [part, value] of Object.entries({ scale: 2, shift: 3, mean: 5, variance: 0.25 - 1e-5 })) {
     add(`head.0.norm.${part}`, [6], fill(6, value));
@@ -32,7 +36,9 @@ describe('classifierWeights', () => {
     const [layer] = classifierWeights(oneUnit(), sizes, 2).layers;
     expect(layer).toMatchObject({ inputSize: 2, hiddenSize: 2 });
     expect([...(layer?.inputWeights ?? [])]).toEqual([10, 110, 11, 111, 40, 140, 41, 141, 30, 130, 31, 131, 20, 120, 21, 121]);
-    expect([...(layer?.recurrentWeights ?? [])]).toEqual([10, 110, 11, 111, 40, 140, 41, 141, 30, 130, 31, 131, 20, 120, 21, 121].map((value) => -value));
+    expect([...(layer?.recurrentWeights ?? [])]).toEqual(
+      [10, 110, 11, 111, 40, 140, 41, 141, 30, 130, 31, 131, 20, 120, 21, 121].map((value) => -value),
+    );
     expect([...(layer?.biases ?? [])]).toEqual([1, 1.5, 4, 4.5, 3, 3.5, 2, 2.5, 0, 0, 0, 0, 0, 0, 0, 0]);
   });
 

@@ -20,7 +20,11 @@ describe('WeightShards', () => {
     const shards = new WeightShards(3 * SHARD_ALIGNMENT);
     expect(shards.place(bytes(2 * SHARD_ALIGNMENT, 1)).location).toBe('weights-00.bin');
     expect(shards.place(bytes(2 * SHARD_ALIGNMENT, 2)).location).toBe('weights-01.bin');
-    expect(shards.place(bytes(SHARD_ALIGNMENT, 3))).toEqual({ location: 'weights-00.bin', offset: 2 * SHARD_ALIGNMENT, length: SHARD_ALIGNMENT });
+    expect(shards.place(bytes(SHARD_ALIGNMENT, 3))).toEqual({
+      location: 'weights-00.bin',
+      offset: 2 * SHARD_ALIGNMENT,
+      length: SHARD_ALIGNMENT,
+    });
     expect([...shards.files()].map(([name, file]) => [name, file.length])).toEqual([
       ['weights-00.bin', 3 * SHARD_ALIGNMENT],
       ['weights-01.bin', 2 * SHARD_ALIGNMENT],

@@ -41,6 +41,8 @@ export const DEFAULT_PORT = 8080;
 const DEFAULT_DRAIN_MILLISECONDS = 30_000;
 /** After the drain time, how long the error answers to what is still in flight may take to leave. */
 const LAST_ANSWERS_MILLISECONDS = 1_000;
+/** Longer than the minute for which load balancers keep idle connections, so that none sends a request into a closing one. */
+const KEEP_ALIVE_MILLISECONDS = 75_000;
 /** The first graph call allocates and is slower: one document before the first client's. */
 const WARM_UP_TEXT = 'The first call is the slowest one.';
 
@@ -74,6 +76,7 @@ export async function startServer(bundleFolder: string, options: ServerOptions =
     onFault: options.onFault ?? ((error) => console.error(error)),
   });
   const server = createAdaptorServer({
+    serverOptions: { keepAliveTimeout: KEEP_ALIVE_MILLISECONDS },
     fetch: async (request, { outgoing }) => {
       const response = await app.fetch(request);
       // A client that keeps its connection would otherwise keep a stopping server alive.

@@ -23,7 +23,7 @@ const REFUSED: readonly [line: string, text: string][] = [
   ['trian data.csv', "error: unknown command 'trian'\n(Did you mean train?)\nRun \"ulmfit --help\" for the commands there are.\n"],
   ['--verion', "error: unknown option '--verion'\n(Did you mean --version?)\nRun \"ulmfit --help\" for the commands there are.\n"],
   ['train data.csv --form lm', `error: unknown option '--form'\n(Did you mean --from?)\n${TRAIN_HINT}`],
-  ['train data.csv --epoch=3', `error: unknown option '--epoch'\n(Did you mean --epochs?)\n${TRAIN_HINT}`],
+  ['train data.csv --epoch=3', `error: unknown option '--epoch=3'\n(Did you mean --epochs?)\n${TRAIN_HINT}`],
   ['train data.csv --from --form --epoch 3', `error: unknown option '--epoch'\n(Did you mean --epochs?)\n${TRAIN_HINT}`],
   ['train data.csv --from lm', `error: required option '--out <folder>' not specified\n${TRAIN_HINT}`],
   ['train -- --form', `error: required option '--out <folder>' not specified\n${TRAIN_HINT}`],

@@ -20,7 +20,8 @@ const named = process.env['ULMFIT_PYTHON'];
 const python = named ?? 'python3';
 const probe = spawnSync(python, ['-c', 'import numpy, onnx, onnxruntime'], { encoding: 'utf8' });
 const missing =
-  probe.error?.message ?? (probe.status === 0 ? undefined : `${python} cannot import onnx and onnxruntime: ${probe.stderr.trim().split('\n').at(-1)}`);
+  probe.error?.message ??
+  (probe.status === 0 ? undefined : `${python} cannot import onnx and onnxruntime: ${probe.stderr.trim().split('\n').at(-1)}`);
 
 interface Answers {
   readonly onnxruntime: readonly number[][];

@@ -42,6 +42,9 @@ export interface PretrainOptions extends TrainingOptions {
   readonly weightDecay: number;
   readonly clip: number;
   readonly backwards?: boolean | undefined;
+  /** Store weights in 16 bits. */
+  readonly half?: boolean | undefined;
+  readonly dataLicence?: string | undefined;
   readonly checkpointMinutes: number;
   readonly checkpoints?: string | undefined;
 }

@@ -52,7 +52,8 @@ function wholeNumber(least: number, greatest = Number.MAX_SAFE_INTEGER): (value:
   };
 }
 
-/** Decimal numbers only: no hexadecimal, no empty string, no Infinity. NaN fails every comparison. */
+/** Decimal numbers only: no hexadecimal, no empty string, nothing infinite. NaN fails every comparison. */
 function parseNumber(value: string): number {
-  return /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(value) ? Number(value) : Number.NaN;
+  const number = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(value) ? Number(value) : Number.NaN;
+  return Number.isFinite(number) ? number : Number.NaN;
 }
