@@ -35,10 +35,12 @@ export class QueueFullError extends Error {
 interface DocumentInFlight {
   readonly ids: Int32Array;
   readonly onChunk: ClassifyOptions['onChunk'];
-  readonly answer: PromiseWithResolvers<Float32Array>;
   state: DocumentState;
   position: number;
+  outcome: Outcome | undefined;
 }
+
+type Outcome = { readonly logits: Float32Array } | { readonly error: unknown };
 
 /** How much the newest turn counts in the running mean of the turns' duration. */
 const NEWEST_TURN_WEIGHT = 0.2;
@@ -53,8 +55,9 @@ const MAX_RETRY_AFTER_SECONDS = 60;
  *
  * Every document's answer is the one it would get alone: rows share a call, never a state.
  *
- * Nobody owns the loop: whoever waits for a document drives the turns, and all who wait share the turn that is running. On
- * an edge platform, where a request's timers die with the request, no document can be left waiting for another's driver.
+ * Nobody owns the loop: whoever waits for a document drives the turns, and all who wait share the turn that is running. A
+ * turn only leaves its outcomes with the documents; each is picked up by the one who waits for it. That is what an edge
+ * platform needs, where a request can neither settle another one's promises nor outlive its own client.
  *
  * @example
  * const scheduler = new ChunkScheduler(runtime, { maxBatch: 16, maxQueue: 256 });
@@ -65,7 +68,7 @@ export class ChunkScheduler {
   readonly #runtime: ClassifierRuntime;
   readonly #maxBatch: number;
   readonly #betweenTurns: (() => Promise<void>) | undefined;
-  /** In the order of their next turn. A Set keeps that order and lets a cancelled document leave from the middle. */
+  /** Documents without outcome, in the order of their next turn. A Set lets a cancelled one leave from the middle. */
   readonly #line = new Set<DocumentInFlight>();
   #turn: Promise<void> | undefined;
   #meanTurnMilliseconds = 0;
@@ -109,32 +112,30 @@ export class ChunkScheduler {
     if (ids.length === 0) throw new RangeError('A document needs at least one token.');
     signal?.throwIfAborted();
     this.requireRoom(1);
-    const document: DocumentInFlight = { ids, onChunk, answer: Promise.withResolvers(), state: this.#runtime.freshState(), position: 0 };
+    const document: DocumentInFlight = { ids, onChunk, state: this.#runtime.freshState(), position: 0, outcome: undefined };
+    const cancelled = Promise.withResolvers<never>();
     const cancel = () => {
       this.#line.delete(document);
-      document.answer.reject(signal?.reason);
+      cancelled.reject(signal?.reason);
     };
     signal?.addEventListener('abort', cancel, { once: true });
     this.#line.add(document);
-    void this.#drive(document);
     try {
-      return await document.answer.promise;
+      return await Promise.race([this.#outcomeOf(document), cancelled.promise]);
     } finally {
       signal?.removeEventListener('abort', cancel);
     }
   }
 
-  /** Keeps turns going for as long as the document is in the line. */
-  async #drive(document: DocumentInFlight): Promise<void> {
-    try {
-      while (this.#line.has(document)) {
-        await this.#betweenTurns?.();
-        if (this.#line.has(document)) await this.#nextTurn();
-      }
-    } catch (error) {
-      this.#line.delete(document);
-      document.answer.reject(error);
+  /** Keeps turns going until the document has its outcome. One that was cancelled gets none: nobody waits for it any more. */
+  async #outcomeOf(document: DocumentInFlight): Promise<Float32Array> {
+    while (this.#line.has(document)) {
+      await this.#betweenTurns?.();
+      if (this.#line.has(document)) await this.#nextTurn();
     }
+    const outcome = document.outcome ?? { error: new Error('The document was cancelled.') };
+    if ('error' in outcome) throw outcome.error;
+    return outcome.logits;
   }
 
   /** Joins the turn that is running, or starts one: the graph is called by one at a time. */
@@ -154,13 +155,13 @@ export class ChunkScheduler {
     try {
       results = await this.#runtime.run(batch.map((document, row) => ({ tokens: chunks[row] ?? document.ids, state: document.state })));
     } catch (error) {
-      for (const document of batch) this.#fail(document, error);
+      for (const document of batch) this.#finish(document, { error });
       return;
     }
     this.#noteTurn(performance.now() - started);
     for (const [row, document] of batch.entries()) {
       const result = results[row];
-      if (result === undefined) this.#fail(document, new Error(`The runtime answered ${results.length} of ${batch.length} rows.`));
+      if (result === undefined) this.#finish(document, { error: new Error(`The runtime answered ${results.length} of ${batch.length} rows.`) });
       else this.#advance(document, result, chunks[row]?.length ?? 0);
     }
   }
@@ -168,22 +169,26 @@ export class ChunkScheduler {
   /** Takes a chunk's result: the document leaves with its answer, or goes to the end of the line. */
   #advance(document: DocumentInFlight, result: ChunkResult, tokens: number): void {
     // A document cancelled during the call has left the line: its result is nobody's.
-    if (!this.#line.delete(document)) return;
+    if (!this.#line.has(document)) return;
     document.state = result.state;
     document.position += tokens;
     try {
       document.onChunk?.(result.logits, document.position);
     } catch (error) {
-      document.answer.reject(error);
+      this.#finish(document, { error });
       return;
     }
-    if (document.position < document.ids.length) this.#line.add(document);
-    else document.answer.resolve(result.logits);
+    if (document.position === document.ids.length) {
+      this.#finish(document, { logits: result.logits });
+    } else {
+      this.#line.delete(document);
+      this.#line.add(document);
+    }
   }
 
-  #fail(document: DocumentInFlight, error: unknown): void {
+  #finish(document: DocumentInFlight, outcome: Outcome): void {
     this.#line.delete(document);
-    document.answer.reject(error);
+    document.outcome = outcome;
   }
 
   #noteTurn(milliseconds: number): void {

@@ -36,6 +36,10 @@ export class HttpError extends Error {
 /** The server is stopping: what is in flight may finish, nothing new comes in. */
 export const stoppingError = () => new HttpError(503, 'unavailable', 'The server is stopping. Send the request to another one, or again later.');
 
+/** The answer took too long. */
+export const deadlineError = () =>
+  new HttpError(504, 'deadline_exceeded', 'The answer was not ready in time. Send fewer or shorter texts, or try again when the server is less busy.');
+
 /** The one shape of every error: `{"error": {"code", "message"}}`. */
 export function errorBody(code: ErrorCode, message: string): { error: { code: ErrorCode; message: string } } {
   return { error: { code, message } };
@@ -47,16 +51,13 @@ export function errorResponse(context: Context, error: HttpError): Response {
 }
 
 /**
- * What a client is told about an error: refusals as they are, a full queue as 429, a deadline as 504, and everything else,
- * being a fault of the server, as 500 without any detail.
+ * What a client is told about an error: refusals as they are, a full queue as 429, and everything else, being a fault of the
+ * server, as 500 without any detail.
  */
 export function toHttpError(error: unknown): HttpError {
   if (error instanceof HttpError) return error;
   if (error instanceof QueueFullError) {
     return new HttpError(429, 'queue_full', error.message, { 'retry-after': String(error.retryAfterSeconds) });
-  }
-  if (error instanceof DOMException && error.name === 'TimeoutError') {
-    return new HttpError(504, 'deadline_exceeded', 'The answer was not ready in time. Send fewer or shorter texts, or try again when the server is less busy.');
   }
   return new HttpError(500, 'internal', 'The server failed to answer this request. The cause is in its log.');
 }

@@ -53,8 +53,9 @@ export const UNITS: ReadonlySet<string> = new Set(
 
 /*
  * Letters as the inside of a character class for the `v` flag, which can intersect sets. Small and capital letters of
- * the cased scripts are what Unicode says, plus one reversed glottal stop and one unassigned point that spaCy's ranges hold.
+ * the cased scripts are what Unicode says, plus what spaCy's ranges hold besides: two
+ * glottal stops (U+0295 was a small letter before Unicode 17) and an unassigned point.
  */
 export const LETTER = CASED_LETTERS.classSource + UNCASED_LETTERS.classSource;
-export const LOWER_CASE_LETTER = `[[${CASED_LETTERS.classSource}]&&\\p{Ll}]\\u0294${UNCASED_LETTERS.classSource}`;
+export const LOWER_CASE_LETTER = `[[${CASED_LETTERS.classSource}]&&\\p{Ll}]\\u0294\\u0295${UNCASED_LETTERS.classSource}`;
 export const UPPER_CASE_LETTER = `[[${CASED_LETTERS.classSource}]&&\\p{Lu}]\\u03a2${UNCASED_LETTERS.classSource}`;

@@ -11,6 +11,8 @@ import { cleanText, replaceAllCapsWord, replaceCapitalizedWord, replaceSpace } f
 import { BEGIN, FIELD } from './specialTokens.ts';
 import { type ChunkTokens, chunkTokens, splitText } from './wordTokenizer.ts';
 
+export { detokenize } from './detokenizer.ts';
+
 /**
  * The version of the text rules. A model is only as good as its tokens are those it was trained on: model folders carry
  * this number, and a change of any token of any text raises it.

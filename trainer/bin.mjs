@@ -14,7 +14,9 @@ if (runsTypeScript()) {
 } else if (existsSync(ownNode) && realpathSync(ownNode) !== realpathSync(process.execPath)) {
   await startAgain(ownNode);
 } else {
-  console.error(`ulmfit needs Node.js 22.18 or newer, and this is ${process.version}. Install a newer one, or run npm ci, which brings its own.`);
+  console.error(
+    `ulmfit needs Node.js 22.18 or newer, and this is ${process.version}. Install a newer one, or run npm ci, which brings its own.`,
+  );
   process.exitCode = 1;
 }
 

@@ -63,30 +63,42 @@ export function createProgram(): Command {
     .description('Step 1: train a language model on general text.')
     .argument('<corpus>', 'text to learn from')
     .addOption(options.out())
-    .addOption(new Option('--preset <name>', 'sizes of the model').choices(Object.keys(PRESETS) as Preset[]).default<Preset>(PRETRAINING.preset))
-    .addOption(new Option('--embedding <numbers>', "numbers a word, and the last layer's width (default: the preset's)").argParser(positiveInteger))
+    .addOption(
+      new Option('--preset <name>', 'sizes of the model').choices(Object.keys(PRESETS) as Preset[]).default<Preset>(PRETRAINING.preset),
+    )
+    .addOption(
+      new Option('--embedding <numbers>', "numbers a word, and the last layer's width (default: the preset's)").argParser(positiveInteger),
+    )
     .addOption(new Option('--hidden <units>', "units of the other LSTM layers (default: the preset's)").argParser(positiveInteger))
     .addOption(new Option('--layers <count>', "LSTM layers (default: the preset's)").argParser(positiveInteger))
     .addOption(new Option('--vocab <words>', "largest vocabulary (default: the preset's)").argParser(positiveInteger))
-    .addOption(new Option('--min-count <times>', 'words seen fewer times are unknown').default(PRETRAINING.minCount).argParser(positiveInteger))
+    .addOption(
+      new Option('--min-count <times>', 'words seen fewer times are unknown').default(PRETRAINING.minCount).argParser(positiveInteger),
+    )
     .addOption(options.text())
     .addOption(new Option('--valid <corpus>', 'held-out text (default: the last hundredth of the corpus)'))
     .addOption(options.batch(PRETRAINING.batch))
     .addOption(options.bptt(PRETRAINING.bptt))
     .addOption(options.epochs(PRETRAINING.epochs))
-    .addOption(new Option('--max-steps <count>', 'stop after this many steps; the schedule is stretched over them').argParser(positiveInteger))
+    .addOption(
+      new Option('--max-steps <count>', 'stop after this many steps; the schedule is stretched over them').argParser(positiveInteger),
+    )
     .addOption(new Option('--max-tokens <count>', 'stop after this many tokens, such as 1e7').argParser(positiveInteger))
     .addOption(options.learningRate(PRETRAINING.learningRate))
     .addOption(options.schedule(PRETRAINING.schedule))
     .addOption(options.dropMult(PRETRAINING.dropMult))
-    .addOption(new Option('--weight-decay <factor>', 'decoupled weight decay').default(PRETRAINING.weightDecay).argParser(nonNegativeNumber))
+    .addOption(
+      new Option('--weight-decay <factor>', 'decoupled weight decay').default(PRETRAINING.weightDecay).argParser(nonNegativeNumber),
+    )
     .addOption(new Option('--clip <norm>', 'largest norm of the gradients').default(PRETRAINING.clip).argParser(positiveNumber))
     .addOption(new Option('--backwards', 'read every text from its end to its beginning'))
     .addOption(new Option('--half', 'store the finished weights in 16 bits'))
     .addOption(new Option('--data-licence <text>', 'licence of the corpus, for the model card'))
     .addOption(options.seedOption())
     .addOption(options.resume())
-    .addOption(new Option('--checkpoint-minutes <minutes>', 'time between two checkpoints').default(CHECKPOINT_MINUTES).argParser(positiveNumber))
+    .addOption(
+      new Option('--checkpoint-minutes <minutes>', 'time between two checkpoints').default(CHECKPOINT_MINUTES).argParser(positiveNumber),
+    )
     .addOption(new Option('--checkpoints <folder>', 'where checkpoints go (default: "checkpoints" in --out)'))
     .addOption(options.json('the final figures'))
     .addHelpText('after', CORPUS_HELP)
@@ -117,7 +129,10 @@ export function createProgram(): Command {
     .addOption(options.resume())
     .addOption(options.json('the final figures'))
     .addHelpText('after', CORPUS_HELP)
-    .addHelpText('after', examples([['ulmfit finetune reviews.csv --from models/wiki --out models/reviews-lm', 'all reviews, labelled or not']]))
+    .addHelpText(
+      'after',
+      examples([['ulmfit finetune reviews.csv --from models/wiki --out models/reviews-lm', 'all reviews, labelled or not']]),
+    )
     .action(async (data, given) => (await import('./commands/finetune.ts')).finetune(data, given));
 
   program
@@ -130,8 +145,14 @@ export function createProgram(): Command {
     .addOption(options.text())
     .addOption(options.label())
     .addOption(options.valid())
-    .addOption(new Option('--valid-fraction <share>', 'share held out where there is no --valid').default(CLASSIFIER_TRAINING.validFraction).argParser(fraction))
-    .addOption(new Option('--labels <count>', 'train on this many labelled documents only, balanced, drawn by --seed').argParser(positiveInteger))
+    .addOption(
+      new Option('--valid-fraction <share>', 'share held out where there is no --valid')
+        .default(CLASSIFIER_TRAINING.validFraction)
+        .argParser(fraction),
+    )
+    .addOption(
+      new Option('--labels <count>', 'train on this many labelled documents only, balanced, drawn by --seed').argParser(positiveInteger),
+    )
     .addOption(options.epochs(CLASSIFIER_TRAINING.epochs))
     .addOption(new Option('--batch <documents>', 'documents in a step').default(CLASSIFIER_TRAINING.batch).argParser(positiveInteger))
     .addOption(new Option('--bptt <tokens>', 'tokens of a chunk').default(CLASSIFIER_TRAINING.bptt).argParser(positiveInteger))
@@ -157,7 +178,10 @@ export function createProgram(): Command {
       'after',
       examples([
         ['ulmfit train reviews.csv --from models/reviews-lm --out models/reviews', 'a tenth is held out to measure'],
-        ['ulmfit train train.jsonl --valid test.jsonl --label stars --from models/wiki --out models/stars', 'other columns, own held-out data'],
+        [
+          'ulmfit train train.jsonl --valid test.jsonl --label stars --from models/wiki --out models/stars',
+          'other columns, own held-out data',
+        ],
         ['ulmfit train reviews.csv --labels 100 --from models/reviews-lm --out models/few', 'what 100 labels are worth'],
       ]),
     )
@@ -187,7 +211,9 @@ export function createProgram(): Command {
     .argument('[text...]', 'texts, each in quotes')
     .addOption(new Option('--file <data>', 'read texts from a file, a folder, or standard input (-)'))
     .addOption(options.text())
-    .addOption(new Option('--top-k <labels>', 'print this many labels of each text, the likeliest first (default: all)').argParser(positiveInteger))
+    .addOption(
+      new Option('--top-k <labels>', 'print this many labels of each text, the likeliest first (default: all)').argParser(positiveInteger),
+    )
     .addOption(options.json('one object a text'))
     .addHelpText(
       'after',
@@ -200,7 +226,7 @@ export function createProgram(): Command {
 
   program
     .command('export')
-    .description('Make a bundle of a classifier (ONNX). It is refused where its answers differ from the model\'s.')
+    .description("Make a bundle of a classifier (ONNX). It is refused where its answers differ from the model's.")
     .argument('<model>', 'model folder of a classifier')
     .requiredOption('--out <bundle>', 'folder to write')
     .requiredOption('--documents <data>', 'documents on which model and bundle are compared')
@@ -208,7 +234,10 @@ export function createProgram(): Command {
     .addOption(new Option('--name <name>', "the bundle's name where it is served (default: the model folder's)"))
     .addOption(new Option('--bundle-version <text>', "the bundle's own version").default('1'))
     .addOption(options.json('what was measured'))
-    .addHelpText('after', examples([['ulmfit export models/reviews --out bundles/reviews --documents test.csv', 'compared on the test set']]))
+    .addHelpText(
+      'after',
+      examples([['ulmfit export models/reviews --out bundles/reviews --documents test.csv', 'compared on the test set']]),
+    )
     .action(async (model, given) => (await import('./commands/export.ts')).exportBundle(model, given));
 
   program
@@ -218,7 +247,11 @@ export function createProgram(): Command {
     .addOption(new Option('--port <number>', 'TCP port; 0 takes any that is free').default(8080).argParser(port))
     .addOption(new Option('--host <address>', 'address to listen on; 0.0.0.0 is all of them').default('127.0.0.1'))
     .addOption(new Option('--max-batch <documents>', 'documents computed at a time').default(16).argParser(positiveInteger))
-    .addOption(new Option('--max-queue <documents>', 'documents accepted at a time; more are refused with 429').default(256).argParser(positiveInteger))
+    .addOption(
+      new Option('--max-queue <documents>', 'documents accepted at a time; more are refused with 429')
+        .default(256)
+        .argParser(positiveInteger),
+    )
     .addOption(new Option('--max-body <bytes>', 'largest request').default(8 * 1024 * 1024, '8388608, 8 MiB').argParser(positiveInteger))
     .addHelpText('after', examples([['ulmfit serve bundles/reviews --port 8000', 'answers at http://127.0.0.1:8000/v1/classify']]))
     .action(async (bundle, given) => (await import('./commands/serve.ts')).serve(bundle, given));

@@ -134,7 +134,7 @@ describe('the server', () => {
 describe('startServer', () => {
   it('says what is wrong with a bundle, an option or an address', async () => {
     await expect(startServer(join(folder, 'nothing'), { port: 0 })).rejects.toThrow(UserError);
-    await expect(startServer(bundle, { port: 0, maxBatch: 0 })).rejects.toThrow('maxBatch is 0; it must be a whole number from 1.');
+    await expect(startServer(bundle, { port: 0, maxBatch: 0 })).rejects.toThrow('maxBatch is 0; it must be a whole number from 1 to 1024.');
     await expect(startServer(bundle, { port: 70_000 })).rejects.toThrow('port is 70000; it must be a whole number from 0 to 65535.');
     await expect(startServer(bundle, { port: Number(new URL(server.url).port) })).rejects.toThrow(/Another program listens there/);
     await expect(startServer(bundle, { port: 0, host: '192.0.2.1' })).rejects.toThrow(/no such address/);

@@ -132,14 +132,26 @@ async function closeGracefully(server: Server & { closeAllConnections(): void },
   clearTimeout(cutOff);
 }
 
+/** Timers count no further: a longer one would fire at once. */
+const LONGEST_TIMER_MILLISECONDS = 2 ** 31 - 1;
+
+/** Smallest and largest value of every option that is a number. */
+const RANGES = {
+  port: [0, 65_535],
+  maxBatch: [1, 1024],
+  maxQueue: [1, 1_000_000],
+  maxBodyBytes: [1, 2 ** 30],
+  maxTexts: [1, 1_000_000],
+  deadlineMilliseconds: [1, LONGEST_TIMER_MILLISECONDS],
+  drainMilliseconds: [0, LONGEST_TIMER_MILLISECONDS - LAST_ANSWERS_MILLISECONDS],
+  threads: [1, 1024],
+} as const satisfies Partial<Record<keyof ServerOptions, readonly [number, number]>>;
+
 function requireWholeNumbers(options: ServerOptions): void {
-  const smallest = { port: 0, maxBatch: 1, maxQueue: 1, maxBodyBytes: 1, maxTexts: 1, deadlineMilliseconds: 1, drainMilliseconds: 0, threads: 1 } as const;
-  for (const [name, minimum] of Object.entries(smallest) as [keyof typeof smallest, number][]) {
+  for (const [name, [smallest, largest]] of Object.entries(RANGES) as [keyof typeof RANGES, readonly [number, number]][]) {
     const value = options[name];
-    if (value === undefined) continue;
-    const maximum = name === 'port' ? 65_535 : Number.MAX_SAFE_INTEGER;
-    if (!Number.isSafeInteger(value) || value < minimum || value > maximum) {
-      throw new UserError(`${name} is ${value}; it must be a whole number from ${minimum}${name === 'port' ? ` to ${maximum}` : ''}.`);
+    if (value !== undefined && !(Number.isInteger(value) && value >= smallest && value <= largest)) {
+      throw new UserError(`${name} is ${value}; it must be a whole number from ${smallest} to ${largest}.`);
     }
   }
 }

@@ -40,9 +40,13 @@ test('an old Node hands over to the one that npm installed, exit code included',
 });
 
 test('a signal reaches the Node that was handed over to', async () => {
-  const child = spawn(process.execPath, ['--require', await preload(OLD_NODE, ELSEWHERE), BIN, 'tokenize', '--json', 'ready', '--file', '-'], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-  });
+  const child = spawn(
+    process.execPath,
+    ['--require', await preload(OLD_NODE, ELSEWHERE), BIN, 'tokenize', '--json', 'ready', '--file', '-'],
+    {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    },
+  );
   await once(child.stdout, 'data');
   child.kill('SIGTERM');
   expect(await once(child, 'exit')).toEqual([143, null]);

@@ -41,7 +41,7 @@ test.each(COMMANDS)('what the examples of %s show can be run', async (name) => {
     const args = wordsOf(example.replace(/^.*?ulmfit /, '').replace(/ > .*$/, ''));
     const program = createProgram();
     const called: unknown[] = [];
-    for (const command of program.commands) command.action((...given) => called.push(given.at(-1)));
+    for (const command of program.commands) command.action((...given) => void called.push(given.at(-1)));
     await program.parseAsync(args, { from: 'user' });
     expect(called).toHaveLength(1);
   }

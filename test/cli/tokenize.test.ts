@@ -7,7 +7,13 @@ import { Vocabulary } from '../../text/vocabulary.ts';
 import { temporaryFolder } from '../temporaryFolder.ts';
 import { ulmfit } from './commandLine.ts';
 
-const VOCABULARY = Vocabulary.fromCounts(new Map([['good', 9], ['film', 5]]), { maxSize: 100, minCount: 1 });
+const VOCABULARY = Vocabulary.fromCounts(
+  new Map([
+    ['good', 9],
+    ['film', 5],
+  ]),
+  { maxSize: 100, minCount: 1 },
+);
 
 async function modelFolder(): Promise<string> {
   return temporaryFolder({ 'vocabulary.json': JSON.stringify(VOCABULARY.tokens) });
@@ -32,9 +38,28 @@ test('shows the ids that a model gets', async () => {
 
 test('prints JSON, one object a text', async () => {
   const folder = await temporaryFolder({ 'reviews.csv': 'title,body,label\n"One\nfilm",Good.,\nTwo,"Bad, ""bad"".",\n' });
-  const { stdout } = await ulmfit(['tokenize', '--file', join(folder, 'reviews.csv'), '--text', 'title', '--text', 'body', '--from', await modelFolder(), '--json']);
-  const expected = [['One\nfilm', 'Good.'], ['Two', 'Bad, "bad".']].map(tokenizeFields);
-  expect(stdout.trimEnd().split('\n').map((line) => JSON.parse(line) as unknown)).toEqual(expected.map((tokens) => ({ tokens, ids: [...VOCABULARY.encode(tokens)] })));
+  const { stdout } = await ulmfit([
+    'tokenize',
+    '--file',
+    join(folder, 'reviews.csv'),
+    '--text',
+    'title',
+    '--text',
+    'body',
+    '--from',
+    await modelFolder(),
+    '--json',
+  ]);
+  const expected = [
+    ['One\nfilm', 'Good.'],
+    ['Two', 'Bad, "bad".'],
+  ].map(tokenizeFields);
+  expect(
+    stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as unknown),
+  ).toEqual(expected.map((tokens) => ({ tokens, ids: [...VOCABULARY.encode(tokens)] })));
 });
 
 test('reads standard input, after the texts of the command line', async () => {
@@ -49,8 +74,16 @@ test('refuses a command without a text and folders without a vocabulary', async 
     ulmfit(['tokenize', 'text', '--from', 'nowhere']),
     ulmfit(['tokenize', 'text', '--from', damaged]),
   ]);
-  expect(nothing).toEqual({ code: 2, stdout: '', stderr: 'There is nothing to tokenize. Give texts in quotes, or a file with --file; "--file -" is standard input.\n' });
-  expect(missing).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining('nowhere/vocabulary.json does not exist.') as string });
+  expect(nothing).toEqual({
+    code: 2,
+    stdout: '',
+    stderr: 'There is nothing to tokenize. Give texts in quotes, or a file with --file; "--file -" is standard input.\n',
+  });
+  expect(missing).toMatchObject({
+    code: 2,
+    stdout: '',
+    stderr: expect.stringContaining('nowhere/vocabulary.json does not exist.') as string,
+  });
   expect(broken).toEqual({
     code: 2,
     stdout: '',

@@ -20,26 +20,53 @@ const TRAIN_HINT = 'Run "ulmfit train --help" for its options and examples.\n';
 const RUN = 'train data.csv --from lm --out m';
 
 const REFUSED: readonly [line: string, text: string][] = [
-  ['trian data.csv', "error: unknown command 'trian'\n(Did you mean train?)\nRun \"ulmfit --help\" for the commands there are.\n"],
-  ['--verion', "error: unknown option '--verion'\n(Did you mean --version?)\nRun \"ulmfit --help\" for the commands there are.\n"],
+  ['trian data.csv', 'error: unknown command \'trian\'\n(Did you mean train?)\nRun "ulmfit --help" for the commands there are.\n'],
+  ['--verion', 'error: unknown option \'--verion\'\n(Did you mean --version?)\nRun "ulmfit --help" for the commands there are.\n'],
   ['train data.csv --form lm', `error: unknown option '--form'\n(Did you mean --from?)\n${TRAIN_HINT}`],
   ['train data.csv --epoch=3', `error: unknown option '--epoch=3'\n(Did you mean --epochs?)\n${TRAIN_HINT}`],
   ['train data.csv --from --form --epoch 3', `error: unknown option '--epoch'\n(Did you mean --epochs?)\n${TRAIN_HINT}`],
   ['train data.csv --from lm', `error: required option '--out <folder>' not specified\n${TRAIN_HINT}`],
   ['train -- --form', `error: required option '--out <folder>' not specified\n${TRAIN_HINT}`],
   ['train --from lm --out m', `error: missing required argument 'data'\n${TRAIN_HINT}`],
-  ['train a.csv b.csv --from lm --out m', `error: too many arguments for 'train'. Expected 1 argument but got 2: a.csv, b.csv.\n${TRAIN_HINT}`],
+  [
+    'train a.csv b.csv --from lm --out m',
+    `error: too many arguments for 'train'. Expected 1 argument but got 2: a.csv, b.csv.\n${TRAIN_HINT}`,
+  ],
   ['train data.csv --out m', `error: name a language model with '--from <model>', or give '--from-scratch'\n${TRAIN_HINT}`],
   [`${RUN} --from-scratch`, `error: option '--from <model>' cannot be used with option '--from-scratch'\n${TRAIN_HINT}`],
   [`${RUN} --seed`, `error: option '--seed <number>' argument missing\n${TRAIN_HINT}`],
-  [`${RUN} --batch 0`, `error: option '--batch <documents>' argument '0' is invalid. It must be a whole number of at least 1.\n${TRAIN_HINT}`],
-  [`${RUN} --batch -3`, `error: option '--batch <documents>' argument '-3' is invalid. It must be a whole number of at least 1.\n${TRAIN_HINT}`],
-  [`${RUN} --batch 1.5`, `error: option '--batch <documents>' argument '1.5' is invalid. It must be a whole number of at least 1.\n${TRAIN_HINT}`],
-  [`${RUN} --batch many`, `error: option '--batch <documents>' argument 'many' is invalid. It must be a whole number of at least 1.\n${TRAIN_HINT}`],
-  [`${RUN} --seed 4294967296`, `error: option '--seed <number>' argument '4294967296' is invalid. It must be a whole number from 0 to 2147483647.\n${TRAIN_HINT}`],
-  [`${RUN} --learning-rate 0`, `error: option '--learning-rate <rate>' argument '0' is invalid. It must be a number greater than 0.\n${TRAIN_HINT}`],
-  [`${RUN} --drop-mult -1`, `error: option '--drop-mult <factor>' argument '-1' is invalid. It must be a number of at least 0.\n${TRAIN_HINT}`],
-  [`${RUN} --valid-fraction 1`, `error: option '--valid-fraction <share>' argument '1' is invalid. It must be a number between 0 and 1, such as 0.1.\n${TRAIN_HINT}`],
+  [
+    `${RUN} --batch 0`,
+    `error: option '--batch <documents>' argument '0' is invalid. It must be a whole number of at least 1.\n${TRAIN_HINT}`,
+  ],
+  [
+    `${RUN} --batch -3`,
+    `error: option '--batch <documents>' argument '-3' is invalid. It must be a whole number of at least 1.\n${TRAIN_HINT}`,
+  ],
+  [
+    `${RUN} --batch 1.5`,
+    `error: option '--batch <documents>' argument '1.5' is invalid. It must be a whole number of at least 1.\n${TRAIN_HINT}`,
+  ],
+  [
+    `${RUN} --batch many`,
+    `error: option '--batch <documents>' argument 'many' is invalid. It must be a whole number of at least 1.\n${TRAIN_HINT}`,
+  ],
+  [
+    `${RUN} --seed 4294967296`,
+    `error: option '--seed <number>' argument '4294967296' is invalid. It must be a whole number from 0 to 2147483647.\n${TRAIN_HINT}`,
+  ],
+  [
+    `${RUN} --learning-rate 0`,
+    `error: option '--learning-rate <rate>' argument '0' is invalid. It must be a number greater than 0.\n${TRAIN_HINT}`,
+  ],
+  [
+    `${RUN} --drop-mult -1`,
+    `error: option '--drop-mult <factor>' argument '-1' is invalid. It must be a number of at least 0.\n${TRAIN_HINT}`,
+  ],
+  [
+    `${RUN} --valid-fraction 1`,
+    `error: option '--valid-fraction <share>' argument '1' is invalid. It must be a number between 0 and 1, such as 0.1.\n${TRAIN_HINT}`,
+  ],
   [
     `${RUN} --unfreezing slowly`,
     `error: option '--unfreezing <name>' argument 'slowly' is invalid. Allowed choices are gradual, full, last, chain-thaw.\n${TRAIN_HINT}`,
@@ -64,8 +91,11 @@ test('no command at all is answered with the help, on standard error', async () 
 test('what is not given has its default, what is given is parsed', async () => {
   const seen: unknown[] = [];
   const program = createProgram();
-  for (const command of program.commands) command.action((...given) => seen.push(given.at(-2)));
-  await program.parseAsync('train d --from lm --out m --text title --text body --no-discriminative --epochs 1e1 --drop-mult .7'.split(' '), { from: 'user' });
+  for (const command of program.commands) command.action((...given) => void seen.push(given.at(-2)));
+  await program.parseAsync(
+    'train d --from lm --out m --text title --text body --no-discriminative --epochs 1e1 --drop-mult .7'.split(' '),
+    { from: 'user' },
+  );
   expect(seen).toEqual([
     {
       from: 'lm',

@@ -105,7 +105,8 @@ export interface ExportOptions {
 
 export const out = () => new Option('--out <folder>', 'model folder to write; checkpoints and metrics lie in it too').makeOptionMandatory();
 
-export const batch = (usual: number) => new Option('--batch <streams>', 'streams of text trained side by side').default(usual).argParser(positiveInteger);
+export const batch = (usual: number) =>
+  new Option('--batch <streams>', 'streams of text trained side by side').default(usual).argParser(positiveInteger);
 
 export const bptt = (usual: number) =>
   new Option('--bptt <tokens>', 'tokens through which gradients flow back, on average').default(usual).argParser(positiveInteger);
@@ -121,13 +122,17 @@ export const schedule = (usual: ScheduleName) =>
     .default(usual);
 
 export const dropMult = (usual: number) =>
-  new Option('--drop-mult <factor>', "factor on the model's five dropouts; more for small data").default(usual).argParser(nonNegativeNumber);
+  new Option('--drop-mult <factor>', "factor on the model's five dropouts; more for small data")
+    .default(usual)
+    .argParser(nonNegativeNumber);
 
-export const seedOption = () => new Option('--seed <number>', 'seed of every random draw; the same seed gives the same run').default(DEFAULT_SEED).argParser(seed);
+export const seedOption = () =>
+  new Option('--seed <number>', 'seed of every random draw; the same seed gives the same run').default(DEFAULT_SEED).argParser(seed);
 
 export const resume = () => new Option('--resume', 'go on from the newest checkpoint in --out, if there is one');
 
-export const text = () => new Option('--text <column>', 'text column; give it several times for several (default: "text")').argParser(collect);
+export const text = () =>
+  new Option('--text <column>', 'text column; give it several times for several (default: "text")').argParser(collect);
 
 export const label = () => new Option('--label <column>', 'label column (default: "label")');
 
@@ -137,5 +142,6 @@ export const json = (what: string) => new Option('--json', `print ${what} as JSO
 
 /** Refuses a `train` that has not been told what to start from: silently starting from scratch would give a poor model. */
 export function requireStart(command: CommandUnknownOpts, { from, fromScratch }: Pick<TrainOptions, 'from' | 'fromScratch'>): void {
-  if (from === undefined && fromScratch !== true) command.error("error: name a language model with '--from <model>', or give '--from-scratch'");
+  if (from === undefined && fromScratch !== true)
+    command.error("error: name a language model with '--from <model>', or give '--from-scratch'");
 }

@@ -13,7 +13,12 @@ test('takes decimal numbers in their usual forms', () => {
 });
 
 test('reads back any number as it is written', () => {
-  fc.assert(fc.property(fc.double({ min: Number.MIN_VALUE, noNaN: true, noDefaultInfinity: true }), (value) => positiveNumber(String(value)) === value));
+  fc.assert(
+    fc.property(
+      fc.double({ min: Number.MIN_VALUE, noNaN: true, noDefaultInfinity: true }),
+      (value) => positiveNumber(String(value)) === value,
+    ),
+  );
   fc.assert(fc.property(fc.maxSafeNat(), (value) => nonNegativeInteger(String(value)) === value));
 });
 

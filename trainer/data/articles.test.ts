@@ -14,7 +14,7 @@ async function documentsOf(text: string, options: Partial<Parameters<typeof arti
 const WIKITEXT = `
  = Anarchism =
 
- Anarchism is a philosophy .
+ Anarchism is a well @-@ known philosophy of 1 @,@ 000 <unk> .
  It is old .
 
  = = History = =
@@ -32,9 +32,9 @@ const WIKITEXT = `
  mass .
 `;
 
-test('makes a document of each article in WikiText\'s form', async () => {
+test("makes a document of each article in WikiText's form", async () => {
   expect(await documentsOf(WIKITEXT)).toEqual([
-    'Anarchism\n\nAnarchism is a philosophy .\nIt is old .\n\nHistory\n\nLong ago .\n\nLater\n\nLess long ago .',
+    'Anarchism\n\nAnarchism is a well-known philosophy of 1,000 xxunk .\nIt is old .\n\nHistory\n\nLong ago .\n\nLater\n\nLess long ago .',
     'E = mc2\n\nAn equation . Its symbols :\n= Energy ; m =\nmass .',
   ]);
 });
@@ -51,7 +51,10 @@ test('keeps other text as it stands', async () => {
 
 test('ends a long document at its next blank line', async () => {
   const paragraphs = ['one two\nthree', 'four five six', 'seven', 'eight nine ten'];
-  expect(await documentsOf(paragraphs.join('\n\n'), { longDocument: 20 })).toEqual(['one two\nthree\n\nfour five six', 'seven\n\neight nine ten']);
+  expect(await documentsOf(paragraphs.join('\n\n'), { longDocument: 20 })).toEqual([
+    'one two\nthree\n\nfour five six',
+    'seven\n\neight nine ten',
+  ]);
 });
 
 test('cuts a long document, whatever it is made of, and loses no word', async () => {

@@ -1,11 +1,9 @@
+import { cleanWikitext } from '../../text/wikitext.ts';
 import { isBlank } from './document.ts';
 import type { Line } from './lines.ts';
 
 /** A document this long, in characters, ends at its next blank line; twice as long, wherever it is. */
 export const LONG_DOCUMENT = 2 ** 20;
-
-/** The marks that WikiText's tokenization leaves: an unknown word, and the signs it holds apart inside numbers and compounds. */
-const TOKENIZED = /<unk>| @[-.,]@ /;
 
 export interface ArticleOptions {
   readonly splitArticles: boolean;
@@ -15,8 +13,8 @@ export interface ArticleOptions {
 
 /**
  * Puts lines together into documents. In WikiText's form (a line ` = Title = ` between blank lines begins an article) each article is a
- * document: its title, its section headings without their equals signs, and its paragraphs, a line each. Other text is one document as
- * it stands. Line breaks are kept. Text that goes on and on is cut, so that memory stays bounded.
+ * document: its title and section headings without their equals signs, its paragraphs, a line each, with the marks of WikiText's
+ * tokenization undone. Other text is one document as it stands. Line breaks are kept. Text that goes on and on is cut, so that memory stays bounded.
  */
 export async function* articlesOf(lines: AsyncIterable<Line>, options: ArticleOptions): AsyncGenerator<string> {
   const longDocument = options.longDocument ?? LONG_DOCUMENT;
@@ -60,7 +58,7 @@ class Draft {
   }
 
   add(line: string): void {
-    this.#lines.push(this.isArticle ? sectionOf(line.trim()) : line);
+    this.#lines.push(this.isArticle ? sectionOf(cleanWikitext(line.trim())) : line);
     this.length += line.length + 1;
   }
 

@@ -30,7 +30,8 @@ export function chooseColumns(found: readonly string[], options: ReadOptions, or
     if (!found.includes(name)) throw new UserError(`${missing(found, name, origin)} Name the text columns with --text.`);
   }
   const both = text.find((name) => name === label);
-  if (both !== undefined) throw new UserError(`${origin}: column "${both}" cannot be both text and label. Name two different columns with --text and --label.`);
+  if (both !== undefined)
+    throw new UserError(`${origin}: column "${both}" cannot be both text and label. Name two different columns with --text and --label.`);
   return { text, label, labelRequired: (options.labels ?? 'required') === 'required' };
 }
 
@@ -54,7 +55,10 @@ function defaultText(found: readonly string[], label: string, origin: string): s
 
 function missing(found: readonly string[], name: string, origin: string): string {
   const separator = [';', '\t', '|'].find((mark) => found.length === 1 && found[0]?.includes(mark));
-  const hint = separator === undefined ? '' : ` The columns seem to be separated by ${JSON.stringify(separator)}: use commas, or tabs and the ending .tsv.`;
+  const hint =
+    separator === undefined
+      ? ''
+      : ` The columns seem to be separated by ${JSON.stringify(separator)}: use commas, or tabs and the ending .tsv.`;
   return `${origin}: there is no column "${name}". The columns are: ${found.map((column) => JSON.stringify(column)).join(', ')}.${hint}`;
 }
 
@@ -94,5 +98,5 @@ function labelOf(values: SourceRecord['values'], name: string, origin: string): 
 
 function describe(value: unknown): string {
   if (Array.isArray(value)) return 'a list';
-  return typeof value === 'object' ? 'an object' : `a ${typeof value} (${String(value)})`;
+  return typeof value === 'number' || typeof value === 'boolean' ? `a ${typeof value} (${value})` : 'an object';
 }

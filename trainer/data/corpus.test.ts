@@ -13,7 +13,11 @@ async function read(path: string) {
 const ARTICLES = '\n = One = \n\n First. \n\n = Two = \n\n Second. \n';
 
 test('reads plain files, compressed or not', async () => {
-  const folder = await temporaryFolder({ 'a.txt': 'A.\r\n\r\nB.\r\n', 'wiki.train.tokens.br': brotliCompressSync(ARTICLES), 'wiki.raw.gz': gzipSync(ARTICLES) });
+  const folder = await temporaryFolder({
+    'a.txt': 'A.\r\n\r\nB.\r\n',
+    'wiki.train.tokens.br': brotliCompressSync(ARTICLES),
+    'wiki.raw.gz': gzipSync(ARTICLES),
+  });
   expect(await read(join(folder, 'a.txt'))).toEqual(['A.\n\nB.']);
   expect(await read(join(folder, 'wiki.train.tokens.br'))).toEqual(['One\n\nFirst.', 'Two\n\nSecond.']);
   expect(await read(join(folder, 'wiki.raw.gz'))).toEqual(['One\n\nFirst.', 'Two\n\nSecond.']);
@@ -29,12 +33,30 @@ test('reads the text of tables and JSON Lines, labels or not', async () => {
 });
 
 test('reads folders at any depth in the order of the names', async () => {
-  const folder = await temporaryFolder({ 'b/1.txt': 'B1.', 'b/10.txt': 'B10.', 'b/2.jsonl': '{"text": "B2."}', 'a.txt': 'A.', 'c.txt': ' ', '.hidden.pdf': '%PDF' });
+  const folder = await temporaryFolder({
+    'b/1.txt': 'B1.',
+    'b/10.txt': 'B10.',
+    'b/2.jsonl': '{"text": "B2."}',
+    'a.txt': 'A.',
+    'c.txt': ' ',
+    '.hidden.pdf': '%PDF',
+  });
   expect(await read(folder)).toEqual(['A.', 'B1.', 'B10.', 'B2.']);
 });
 
+test('reads folders by label, files without an ending too', async () => {
+  const folder = await temporaryFolder({ 'sci.space/59904': 'Orbit.', 'rec.autos/101551': 'Wheels.' });
+  expect(await read(folder)).toEqual(['Wheels.', 'Orbit.']);
+});
+
 test('refuses what is no text, what is empty and what is missing', async () => {
-  const folder = await temporaryFolder({ 'mixed/a.txt': 'A.', 'mixed/b.pdf': '%PDF', 'empty/a.txt': '\n', 'bad.csv': 'text\n"a\n', 'latin.txt': Buffer.from('caf\xe9', 'latin1') });
+  const folder = await temporaryFolder({
+    'mixed/a.txt': 'A.',
+    'mixed/b.pdf': '%PDF',
+    'empty/a.txt': '\n',
+    'bad.csv': 'text\n"a\n',
+    'latin.txt': Buffer.from('caf\xe9', 'latin1'),
+  });
   const [mixed, empty, nothing] = ['mixed', 'empty', 'nothing'].map((name) => join(folder, name)) as [string, string, string];
   await expect(read(mixed)).rejects.toThrow(
     `${join(mixed, 'b.pdf')} is not a text file by its name. Read are .txt, .text, .tokens, .raw, .csv, .tsv, .jsonl, .ndjson ` +
@@ -42,6 +64,8 @@ test('refuses what is no text, what is empty and what is missing', async () => {
   );
   await expect(read(empty)).rejects.toThrow(`${empty} holds no text. Name a file or a folder with text in it.`);
   await expect(read(nothing)).rejects.toThrow(`${nothing} does not exist.`);
-  await expect(read(join(folder, 'bad.csv'))).rejects.toThrow('bad.csv:2, column 1: the double quote that opens the field is never closed.');
+  await expect(read(join(folder, 'bad.csv'))).rejects.toThrow(
+    'bad.csv:2, column 1: the double quote that opens the field is never closed.',
+  );
   await expect(read(join(folder, 'latin.txt'))).rejects.toThrow('latin.txt:1: byte 4 of the line (byte 3 of the file) is 0xE9');
 });

@@ -9,8 +9,8 @@ import { readDocuments, RECORD_EXTENSIONS } from './readers.ts';
 import { COMPRESSED_EXTENSIONS, kindOf, openBytes, standardInput, withoutCompression } from './source.ts';
 import { decodeUtf8 } from './utf8.ts';
 
-/** Endings of plain text; the corpora called WikiText use the last two. */
-const TEXT_EXTENSIONS: readonly string[] = ['.txt', '.text', '.tokens', '.raw'];
+/** Endings of plain text: the corpora called WikiText use `.tokens` and `.raw`, and many a corpus has none, such as text8. */
+const TEXT_EXTENSIONS: readonly string[] = ['.txt', '.text', '.tokens', '.raw', ''];
 
 export interface CorpusOptions {
   /** Text columns of tables and JSON Lines. Default: as in readDocuments. */
@@ -22,7 +22,7 @@ export interface CorpusOptions {
 /**
  * Reads the text that a language model learns from, document by document, whatever the size.
  *
- * - `.txt`, `.text`, `.tokens`, `.raw`: plain text, one document a file; a file of articles in WikiText's form is one document an
+ * - `.txt`, `.text`, `.tokens`, `.raw` or no ending: plain text, one document a file; a file of articles in WikiText's form is one document an
  *   article. Text that goes on for more than about a million characters is cut at a blank line.
  * - `.csv`, `.tsv`, `.jsonl`, `.ndjson`: one document a record; labels are not looked at
  * - a folder: all such files in it, at any depth, in the order of their names; hidden files are left out
@@ -64,8 +64,10 @@ async function* readFile(path: string, options: CorpusOptions): AsyncGenerator<r
   const extension = extname(withoutCompression(path)).toLowerCase();
   if (TEXT_EXTENSIONS.includes(extension)) return yield* readPlain(openBytes(path), path, options);
   if (!RECORD_EXTENSIONS.includes(extension)) {
-    const known = [...TEXT_EXTENSIONS, ...RECORD_EXTENSIONS].join(', ');
-    throw new UserError(`${path} is not a text file by its name. Read are ${known} (each also with ${COMPRESSED_EXTENSIONS.join(', ')}): rename it or take it out of the folder.`);
+    const known = [...TEXT_EXTENSIONS, ...RECORD_EXTENSIONS].filter(Boolean).join(', ');
+    throw new UserError(
+      `${path} is not a text file by its name. Read are ${known} (each also with ${COMPRESSED_EXTENSIONS.join(', ')}): rename it or take it out of the folder.`,
+    );
   }
   for await (const { fields } of readDocuments(path, { text: options.text, labels: 'ignored' })) yield fields;
 }

@@ -22,7 +22,13 @@ function writeRow(cells: readonly string[], delimiter: string, quoteAll: boolean
 test('whatever is written is read back, and every record knows its line', async () => {
   const cell = fc.string({ unit: fc.constantFrom('a', 'é', '😀', '"', ',', '\t', '\n', '\r\n', ' ', '\0'), maxLength: 8 });
   const text = cell.filter((value) => value.trim() !== '');
-  const row = fc.record({ text, other: cell, label: fc.constantFrom('pos', 'neg', '"so, so"'), quoteAll: fc.boolean(), blankBefore: fc.boolean() });
+  const row = fc.record({
+    text,
+    other: cell,
+    label: fc.constantFrom('pos', 'neg', '"so, so"'),
+    quoteAll: fc.boolean(),
+    blankBefore: fc.boolean(),
+  });
   const lineBreak = fc.constantFrom('\n', '\r\n');
   const delimiter = fc.constantFrom(',' as const, '\t' as const);
   await fc.assert(
@@ -44,7 +50,7 @@ test('takes several text columns in the order asked for', async () => {
   expect(document).toEqual({ fields: ['t', 'b'], label: '1', origin: 'r.csv:2' });
 });
 
-test('takes the only column that is not the label for the text, past a data frame\'s row numbers', async () => {
+test("takes the only column that is not the label for the text, past a data frame's row numbers", async () => {
   expect(await read(',review,label\n0,good,pos\n')).toEqual([{ fields: ['good'], label: 'pos', origin: 'r.csv:2' }]);
   expect(await read('review\ngood\n', { labels: 'ignored' })).toEqual([{ fields: ['good'], label: undefined, origin: 'r.csv:2' }]);
 });
@@ -119,14 +125,24 @@ const REFUSED: readonly [what: string, file: string, options: ReadOptions, messa
     {},
     'r.csv:1: the header is missing: the first row ("3", "Wall St. Bears Claw Back Into …") is data. Put the columns\' names in a row before it, such as label,text.',
   ],
-  ['an empty text', 'text,label\ngood,pos\n   ,neg\n', {}, 'r.csv:3: the text in column "text" is empty. Remove the record or give it a text.'],
+  [
+    'an empty text',
+    'text,label\ngood,pos\n   ,neg\n',
+    {},
+    'r.csv:3: the text in column "text" is empty. Remove the record or give it a text.',
+  ],
   [
     'fields that are all empty',
     'title,body,label\n,b,pos\n,"\n",neg\n',
     { text: ['title', 'body'] },
     'r.csv:3: the text in column "title" and "body" is empty. Remove the record or give it a text.',
   ],
-  ['two columns of one name', 'text,label,text\na,pos,b\n', {}, 'r.csv:1: there are several columns "text". Give each column a name of its own.'],
+  [
+    'two columns of one name',
+    'text,label,text\na,pos,b\n',
+    {},
+    'r.csv:1: there are several columns "text". Give each column a name of its own.',
+  ],
   [
     'one column for both',
     'text,label\na,pos\n',

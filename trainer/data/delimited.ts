@@ -92,13 +92,19 @@ function brokenRow(error: CsvError, line: number, name: string): UserError {
   const place = `${name}:${line}${column}`;
   switch (error.code) {
     case 'CSV_QUOTE_NOT_CLOSED':
-      return new UserError(`${place}: the double quote that opens the field is never closed. Close it, or write a quote inside a field as "".`);
+      return new UserError(
+        `${place}: the double quote that opens the field is never closed. Close it, or write a quote inside a field as "".`,
+      );
     case 'CSV_INVALID_CLOSING_QUOTE':
       return new UserError(`${place}: text goes on after the field's closing double quote. Write a quote inside a field as "".`);
     case 'INVALID_OPENING_QUOTE':
-      return new UserError(`${place}: a double quote stands inside a field that is not quoted. Quote the whole field and write the quote as "".`);
+      return new UserError(
+        `${place}: a double quote stands inside a field that is not quoted. Quote the whole field and write the quote as "".`,
+      );
     case 'CSV_MAX_RECORD_SIZE':
-      return new UserError(`${place}: the row goes on for more than ${MAX_DOCUMENT_CHARACTERS} characters. Most likely a double quote in it is never closed.`);
+      return new UserError(
+        `${place}: the row goes on for more than ${MAX_DOCUMENT_CHARACTERS} characters. Most likely a double quote in it is never closed.`,
+      );
     default:
       return new UserError(`${place}: the row cannot be read: ${error.message}.`);
   }
@@ -117,7 +123,9 @@ function refuseMissingHeader(header: readonly string[], options: ReadOptions, or
   const wanted = new Set([...(options.text ?? ['text']), options.label ?? 'label']);
   if (header.some((cell) => wanted.has(cell)) || !header.some(looksLikeData)) return;
   const shown = header.map((cell) => JSON.stringify(cell.length > 30 ? `${cell.slice(0, 30)}…` : cell)).join(', ');
-  throw new UserError(`${origin}: the header is missing: the first row (${shown}) is data. Put the columns' names in a row before it, such as label,text.`);
+  throw new UserError(
+    `${origin}: the header is missing: the first row (${shown}) is data. Put the columns' names in a row before it, such as label,text.`,
+  );
 }
 
 function looksLikeData(cell: string): boolean {
@@ -126,5 +134,6 @@ function looksLikeData(cell: string): boolean {
 
 function refuseRepeatedColumns(header: readonly string[], used: readonly (string | undefined)[], origin: string): void {
   const repeated = used.find((name) => name !== undefined && header.indexOf(name) !== header.lastIndexOf(name));
-  if (repeated !== undefined) throw new UserError(`${origin}: there are several columns "${repeated}". Give each column a name of its own.`);
+  if (repeated !== undefined)
+    throw new UserError(`${origin}: there are several columns "${repeated}". Give each column a name of its own.`);
 }

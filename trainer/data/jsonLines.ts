@@ -33,8 +33,14 @@ function parseJson(text: string, origin: string): unknown {
     return JSON.parse(text);
   } catch (error) {
     const column = errorColumn(text);
-    const where = column > text.length ? `the line ends too early, at column ${column}` : `column ${column} (${JSON.stringify(text.slice(column - 1, column + 19))})`;
-    const reason = error instanceof Error ? error.message.replace(/,? ((?:in|after) JSON at position|\.{3}"|").*$/s, '').replace(/ JSON input$/, '') : '';
+    const where =
+      column > text.length
+        ? `the line ends too early, at column ${column}`
+        : `column ${column} (${JSON.stringify(text.slice(column - 1, column + 19))})`;
+    const reason =
+      error instanceof Error
+        ? error.message.replace(/,? ((?:in|after) JSON at position|\.{3}"|").*$/s, '').replace(/ JSON input$/, '')
+        : '';
     throw new UserError(`${origin}: this is not valid JSON: ${reason}: ${where}. Write one JSON object a line.`);
   }
 }

@@ -27,7 +27,10 @@ test('reads a folder a label, in the order of the names', async () => {
 test('reads plain text files where no labels are required', async () => {
   const folder = await temporaryFolder({ 'a.txt': 'A.', 'b.txt': 'B.' });
   const labels = (await Array.fromAsync(readLabelFolders(folder, { labels: 'optional' }))).map(({ fields, label }) => [...fields, label]);
-  expect(labels).toEqual([['A.', undefined], ['B.', undefined]]);
+  expect(labels).toEqual([
+    ['A.', undefined],
+    ['B.', undefined],
+  ]);
   await expect(Array.fromAsync(readLabelFolders(folder, {}))).rejects.toThrow(
     `${folder} holds no folders named by label, such as ${join(folder, 'pos')}. To read a table or JSON Lines in it, name the file.`,
   );
@@ -36,7 +39,10 @@ test('reads plain text files where no labels are required', async () => {
 test('leaves labels alone when told so', async () => {
   const folder = await temporaryFolder({ 'pos/1.txt': 'A.', 'top.txt': 'B.' });
   const documents = await Array.fromAsync(readLabelFolders(folder, { labels: 'ignored' }));
-  expect(documents.map(({ fields, label }) => [...fields, label])).toEqual([['A.', undefined], ['B.', undefined]]);
+  expect(documents.map(({ fields, label }) => [...fields, label])).toEqual([
+    ['A.', undefined],
+    ['B.', undefined],
+  ]);
 });
 
 test('follows links to folders, once', async () => {
@@ -44,7 +50,10 @@ test('follows links to folders, once', async () => {
   await symlink(join(folder, 'elsewhere'), join(folder, 'data/neg'));
   await symlink(join(folder, 'elsewhere'), join(folder, 'elsewhere/again'));
   const documents = await Array.fromAsync(readLabelFolders(join(folder, 'data'), {}));
-  expect(documents.map(({ fields, label }) => [...fields, label])).toEqual([['B.', 'neg'], ['A.', 'pos']]);
+  expect(documents.map(({ fields, label }) => [...fields, label])).toEqual([
+    ['B.', 'neg'],
+    ['A.', 'pos'],
+  ]);
 });
 
 test('refuses an empty file, a file of another kind and a dangling link', async () => {
@@ -56,5 +65,7 @@ test('refuses an empty file, a file of another kind and a dangling link', async 
   await expect(Array.fromAsync(readLabelFolders(join(folder, 'pdf'), {}))).rejects.toThrow(
     `${join(folder, 'pdf/pos/1.pdf')} is not a text file by its name. Label folders hold .txt files (also .txt.gz, .txt.br or .txt.zst): take it out or rename it.`,
   );
-  await expect(Array.fromAsync(readLabelFolders(join(folder, 'link'), {}))).rejects.toThrow(`${join(folder, 'link/pos/2.txt')} does not exist.`);
+  await expect(Array.fromAsync(readLabelFolders(join(folder, 'link'), {}))).rejects.toThrow(
+    `${join(folder, 'link/pos/2.txt')} does not exist.`,
+  );
 });

@@ -20,7 +20,9 @@ export async function* readLabelFolders(folder: string, options: ReadOptions): A
   const labels = options.labels ?? 'required';
   const { folders, files } = await listFolder(folder);
   if (folders.length === 0 && labels === 'required') {
-    throw new UserError(`${folder} holds no folders named by label, such as ${join(folder, 'pos')}. To read a table or JSON Lines in it, name the file.`);
+    throw new UserError(
+      `${folder} holds no folders named by label, such as ${join(folder, 'pos')}. To read a table or JSON Lines in it, name the file.`,
+    );
   }
   for (const label of folders) {
     for await (const file of walkFiles(join(folder, label))) yield await readTextFile(file, labels === 'ignored' ? undefined : label);
@@ -56,7 +58,9 @@ async function listFolder(folder: string): Promise<{ folders: string[]; files: s
 
 async function readTextFile(path: string, label: string | undefined): Promise<LabelledDocument> {
   if (!TEXT_EXTENSIONS.includes(extname(withoutCompression(path)).toLowerCase())) {
-    throw new UserError(`${path} is not a text file by its name. Label folders hold .txt files (also .txt.gz, .txt.br or .txt.zst): take it out or rename it.`);
+    throw new UserError(
+      `${path} is not a text file by its name. Label folders hold .txt files (also .txt.gz, .txt.br or .txt.zst): take it out or rename it.`,
+    );
   }
   const text = await readWholeText(path);
   if (isBlank(text)) throw new UserError(`${path} is empty. Remove the file or give it a text.`);
@@ -67,7 +71,8 @@ async function readWholeText(path: string): Promise<string> {
   let text = '';
   for await (const part of decodeUtf8(openBytes(path), path)) {
     text += part;
-    if (text.length > MAX_DOCUMENT_CHARACTERS) throw new UserError(`${path} is longer than ${MAX_DOCUMENT_CHARACTERS} characters. Break it into smaller documents.`);
+    if (text.length > MAX_DOCUMENT_CHARACTERS)
+      throw new UserError(`${path} is longer than ${MAX_DOCUMENT_CHARACTERS} characters. Break it into smaller documents.`);
   }
   return text.replaceAll('\r\n', '\n');
 }

@@ -27,10 +27,14 @@ export async function loadLabelledSet(path: string, options: Omit<ReadOptions, '
   const labels = [...new Set(documents.map(({ label }) => label))].toSorted();
   if (labels.every(isNumber)) labels.sort((a, b) => Number(a) - Number(b));
   if (labels.length < 2) {
-    throw new UserError(`${path}: all ${documents.length} documents have the label "${labels[0]}". A classifier needs at least two labels to tell apart.`);
+    throw new UserError(
+      `${path}: all ${documents.length} documents have the label "${labels[0]}". A classifier needs at least two labels to tell apart.`,
+    );
   }
   if (labels.length === documents.length && documents.length >= ALL_DIFFERENT_LIMIT) {
-    throw new UserError(`${path}: every one of the ${documents.length} documents has a label of its own ("${labels[0]}", "${labels[1]}", …). Name the right column with --label.`);
+    throw new UserError(
+      `${path}: every one of the ${documents.length} documents has a label of its own ("${labels[0]}", "${labels[1]}", …). Name the right column with --label.`,
+    );
   }
   return { documents, labels };
 }

@@ -14,11 +14,7 @@ export interface Line {
  * @param name of the source, for messages
  * @throws UserError for a line too long to be held in memory
  */
-export async function* splitLines(
-  chunks: AsyncIterable<string>,
-  name: string,
-  maxLength = MAX_DOCUMENT_CHARACTERS,
-): AsyncGenerator<Line> {
+export async function* splitLines(chunks: AsyncIterable<string>, name: string, maxLength = MAX_DOCUMENT_CHARACTERS): AsyncGenerator<Line> {
   let pending = '';
   let number = 1;
   for await (const chunk of chunks) {
@@ -31,7 +27,9 @@ export async function* splitLines(
     }
     pending += chunk.slice(start);
     if (pending.length > maxLength) {
-      throw new UserError(`${name}:${number}: the line has more than ${maxLength} characters. Break the text into lines of one document each.`);
+      throw new UserError(
+        `${name}:${number}: the line has more than ${maxLength} characters. Break the text into lines of one document each.`,
+      );
     }
   }
   if (pending !== '') yield { text: withoutReturn(pending), number };

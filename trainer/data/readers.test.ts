@@ -42,7 +42,10 @@ test('reads every form, plain and compressed, with and without a byte order mark
 
 test('reads folders by label', async () => {
   const folder = await temporaryFolder({ 'pos/1.txt': 'Good.', 'neg/1.txt': 'Bad.' });
-  expect((await read(folder)).map(({ fields, label }) => [fields[0], label])).toEqual([['Bad.', 'neg'], ['Good.', 'pos']]);
+  expect((await read(folder)).map(({ fields, label }) => [fields[0], label])).toEqual([
+    ['Bad.', 'neg'],
+    ['Good.', 'pos'],
+  ]);
 });
 
 test('reads plain text line by line where no labels are required', async () => {
@@ -66,12 +69,16 @@ async function readFromStandardInput(input: string, options: ReadOptions): Promi
 }
 
 test('reads JSON Lines and plain lines from standard input', async () => {
-  expect(await readFromStandardInput('\n {"text": "a", "label": 1}\n', {})).toEqual([{ fields: ['a'], label: '1', origin: 'standard input:2' }]);
+  expect(await readFromStandardInput('\n {"text": "a", "label": 1}\n', {})).toEqual([
+    { fields: ['a'], label: '1', origin: 'standard input:2' },
+  ]);
   expect(await readFromStandardInput('One.\r\nTwo.', { labels: 'ignored' })).toMatchObject([
     { fields: ['One.'], origin: 'standard input:1' },
     { fields: ['Two.'], origin: 'standard input:2' },
   ]);
-  expect(await readFromStandardInput(' \n', { labels: 'ignored' })).toBe('standard input holds no documents: it is empty, or has nothing after the header.');
+  expect(await readFromStandardInput(' \n', { labels: 'ignored' })).toBe(
+    'standard input holds no documents: it is empty, or has nothing after the header.',
+  );
 });
 
 test('refuses an empty file, and a header with nothing after it', async () => {
@@ -86,17 +93,28 @@ test('refuses what it cannot read by its name', async () => {
   const folder = await temporaryFolder({ 'a.parquet': 'PAR1', 'b.json.gz': gzipSync('[]'), c: 'text' });
   const known = 'Read are .csv, .tsv, .jsonl, .ndjson, .txt (each also with .gz, .br, .zst) and folders named by label.';
   const [a, b, c] = ['a.parquet', 'b.json.gz', 'c'].map((name) => join(folder, name)) as [string, string, string];
-  await expect(read(a)).rejects.toThrow(`${a} has the ending .parquet, which is not one that can be read. ${known} Convert the file, or give it the ending that fits.`);
-  await expect(read(b)).rejects.toThrow(`${b} has the ending .json, which is not one that can be read. ${known} Write JSON as one object a line, in a file that ends in .jsonl.`);
+  await expect(read(a)).rejects.toThrow(
+    `${a} has the ending .parquet, which is not one that can be read. ${known} Convert the file, or give it the ending that fits.`,
+  );
+  await expect(read(b)).rejects.toThrow(
+    `${b} has the ending .json, which is not one that can be read. ${known} Write JSON as one object a line, in a file that ends in .jsonl.`,
+  );
   await expect(read(c)).rejects.toThrow(`${c} has no ending that tells its form. ${known}`);
   await expect(read(join(folder, 'd.csv'))).rejects.toThrow('d.csv does not exist.');
 });
 
 test('names file and line of bytes that are not UTF-8, in every form', async () => {
   const latin1 = Buffer.from('{"text": "café", "label": 1}\n', 'latin1');
-  const folder = await temporaryFolder({ 'a.jsonl': Buffer.concat([Buffer.from('{"text": "a", "label": 1}\n'), latin1]), 'b.csv': Buffer.from('text,label\ncafé,1\n', 'latin1') });
-  await expect(read(join(folder, 'a.jsonl'))).rejects.toThrow('a.jsonl:2: byte 14 of the line (byte 39 of the file) is 0xE9, which is not valid UTF-8.');
-  await expect(read(join(folder, 'b.csv'))).rejects.toThrow('b.csv:2: byte 4 of the line (byte 14 of the file) is 0xE9, which is not valid UTF-8.');
+  const folder = await temporaryFolder({
+    'a.jsonl': Buffer.concat([Buffer.from('{"text": "a", "label": 1}\n'), latin1]),
+    'b.csv': Buffer.from('text,label\ncafé,1\n', 'latin1'),
+  });
+  await expect(read(join(folder, 'a.jsonl'))).rejects.toThrow(
+    'a.jsonl:2: byte 14 of the line (byte 39 of the file) is 0xE9, which is not valid UTF-8.',
+  );
+  await expect(read(join(folder, 'b.csv'))).rejects.toThrow(
+    'b.csv:2: byte 4 of the line (byte 14 of the file) is 0xE9, which is not valid UTF-8.',
+  );
 });
 
 test('passes errors of compressed files on, in every form', async () => {
@@ -135,7 +153,9 @@ test('the same records give the same documents in every form', async () => {
       const quoted = (value: string) => `"${value.replaceAll('"', '""')}"`;
       const folder = await temporaryFolder({
         'a.csv': ['label,text', ...records.map((record) => `${quoted(record.label)},${quoted(record.text)}`)].join('\n'),
-        'a.tsv.br': brotliCompressSync(['label\ttext', ...records.map((record) => `${quoted(record.label)}\t${quoted(record.text)}`)].join('\r\n')),
+        'a.tsv.br': brotliCompressSync(
+          ['label\ttext', ...records.map((record) => `${quoted(record.label)}\t${quoted(record.text)}`)].join('\r\n'),
+        ),
         'a.jsonl.gz': gzipSync(records.map((record) => JSON.stringify(record)).join('\n')),
       });
       for (const name of ['a.csv', 'a.tsv.br', 'a.jsonl.gz']) {

@@ -43,7 +43,8 @@ export async function* readDocuments(path: string, options: ReadOptions = {}): A
     count++;
     yield document;
   }
-  if (count === 0) throw new UserError(`${path === '-' ? STANDARD_INPUT : path} holds no documents: it is empty, or has nothing after the header.`);
+  if (count === 0)
+    throw new UserError(`${path === '-' ? STANDARD_INPUT : path} holds no documents: it is empty, or has nothing after the header.`);
 }
 
 async function openDocuments(path: string, options: ReadOptions): Promise<AsyncIterable<LabelledDocument>> {
@@ -59,7 +60,10 @@ async function openDocuments(path: string, options: ReadOptions): Promise<AsyncI
 
 function unknownForm(path: string, extension: string): UserError {
   const known = `Read are ${Object.keys(READERS).join(', ')} (each also with ${COMPRESSED_EXTENSIONS.join(', ')}) and folders named by label.`;
-  const cure = extension === '.json' ? ' Write JSON as one object a line, in a file that ends in .jsonl.' : ' Convert the file, or give it the ending that fits.';
+  const cure =
+    extension === '.json'
+      ? ' Write JSON as one object a line, in a file that ends in .jsonl.'
+      : ' Convert the file, or give it the ending that fits.';
   const what = extension === '' ? 'has no ending that tells its form' : `has the ending ${extension}, which is not one that can be read`;
   return new UserError(`${path} ${what}. ${known}${cure}`);
 }

@@ -23,7 +23,10 @@ test('reads plain files', async () => {
 
 test.each(extensions)('decompresses .%s', async (extension) => {
   const bytes = randomBytes(300_000);
-  const folder = await temporaryFolder({ [`a.txt.${extension}`]: COMPRESS[extension](bytes), [`B.TXT.${extension.toUpperCase()}`]: COMPRESS[extension](bytes) });
+  const folder = await temporaryFolder({
+    [`a.txt.${extension}`]: COMPRESS[extension](bytes),
+    [`B.TXT.${extension.toUpperCase()}`]: COMPRESS[extension](bytes),
+  });
   expect((await readAll(join(folder, `a.txt.${extension}`))).equals(bytes)).toBe(true);
   expect((await readAll(join(folder, `B.TXT.${extension.toUpperCase()}`))).equals(bytes)).toBe(true);
 });
@@ -33,14 +36,18 @@ test.each(extensions)('says that a .%s file is incomplete', async (extension) =>
   const folder = await temporaryFolder({ [`a.${extension}`]: whole.subarray(0, -20), [`none.${extension}`]: '' });
   const path = join(folder, `a.${extension}`);
   const none = join(folder, `none.${extension}`);
-  await expect(readAll(path)).rejects.toThrow(`${path} ends in the middle of its ${FORMS[extension]} data. Copy or download it again; it is incomplete.`);
+  await expect(readAll(path)).rejects.toThrow(
+    `${path} ends in the middle of its ${FORMS[extension]} data. Copy or download it again; it is incomplete.`,
+  );
   await expect(readAll(none)).rejects.toThrow(`${none} ends in the middle of its ${FORMS[extension]} data`);
 });
 
 test.each(extensions)('says that a .%s file is not what its name says', async (extension) => {
   const folder = await temporaryFolder({ [`a.${extension}`]: 'This is plain text, whatever the name.' });
   const path = join(folder, `a.${extension}`);
-  await expect(readAll(path)).rejects.toThrow(new RegExp(`^${path} is not ${FORMS[extension]} data \\(.+\\)\\. Give the file the ending that fits`));
+  await expect(readAll(path)).rejects.toThrow(
+    new RegExp(`^${path} is not ${FORMS[extension]} data \\(.+\\)\\. Give the file the ending that fits`),
+  );
 });
 
 test('stops reading when the reader stops', async () => {

@@ -89,7 +89,8 @@ function invalid(bytes: Uint8Array, at: number, place: Place, name: string): Use
   const start = place.bytesBefore;
   const byte = `0x${(bytes[at] ?? 0).toString(16).toUpperCase().padStart(2, '0')}`;
   const isUtf16 = start === 0 && ((bytes[0] === 0xff && bytes[1] === 0xfe) || (bytes[0] === 0xfe && bytes[1] === 0xff));
-  if (isUtf16) return new UserError(`${name}:1: the file is UTF-16, not UTF-8. Save it as UTF-8, for example with: iconv -f UTF-16 -t UTF-8`);
+  if (isUtf16)
+    return new UserError(`${name}:1: the file is UTF-16, not UTF-8. Save it as UTF-8, for example with: iconv -f UTF-16 -t UTF-8`);
   advance(place, bytes.subarray(0, at));
   const column = start + at - place.bytesBeforeLine + 1;
   return new UserError(

@@ -107,7 +107,11 @@ function definedOf(update: ProgressUpdate): ProgressUpdate {
   return { step: update.step, ...Object.fromEntries(Object.entries(update).filter(([, value]) => value !== undefined)) };
 }
 
-function describe({ step, loss, learningRate, tokensPerSecond }: ProgressUpdate, totalSteps: number | undefined, secondsLeft: number | undefined): string {
+function describe(
+  { step, loss, learningRate, tokensPerSecond }: ProgressUpdate,
+  totalSteps: number | undefined,
+  secondsLeft: number | undefined,
+): string {
   const parts = [totalSteps === undefined ? `step ${step}` : `step ${step}/${totalSteps}  ${percent(step, totalSteps)}`];
   if (loss !== undefined) parts.push(`loss ${loss.toFixed(4)}`);
   if (learningRate !== undefined) parts.push(`rate ${learningRate.toExponential(2)}`);

@@ -20,40 +20,61 @@ const EDGE_LIMITS = {
   deadlineMilliseconds: 60_000,
 } as const;
 
-/** Loaded by the isolate's first request. Only a cache: an isolate, and with it the model, can vanish between two requests. */
-let loading: Promise<Hono> | undefined;
+/** How often a request looks whether another one has loaded the model, and for how long. */
+const LOAD_POLL_MILLISECONDS = 20;
+const LOAD_DEADLINE_MILLISECONDS = 30_000;
+
+/** Only a cache: an isolate, and with it the model, can vanish between two requests. */
+let loadedApp: Hono | undefined;
+let isLoading = false;
 
 export default {
   /** Serves the deployed bundle: the same routes as the server, from the same app. */
   async fetch(request: Request, env: Env, context: ExecutionContext): Promise<Response> {
-    let app: Hono;
-    try {
-      // A failed load is tried again by the next request.
-      loading ??= loadApp(env.ASSETS).catch((error: unknown) => {
-        loading = undefined;
-        throw error;
-      });
-      // Another request may wait for this one's load: it must go on even when this client hangs up.
-      context.waitUntil(loading);
-      app = await loading;
-    } catch (error) {
-      console.error(error);
-      return Response.json(errorBody('unavailable', 'The model could not be loaded. The cause is in the log.'), { status: 503 });
-    }
-    const response = Promise.resolve(app.fetch(request));
-    // A client that hangs up aborts request.signal; the documents leave the line only if this request lives to see it.
+    const response = respond(request, env);
+    // When a client hangs up, its request lives on until the documents have left the line, or the model is loaded for others.
     context.waitUntil(response);
     return response;
   },
 };
 
-async function loadApp(assets: Fetcher): Promise<Hono> {
-  const { runtime, vocabulary } = await loadEdgeBundle(assets);
-  const classifier = new Classifier(runtime, vocabulary, { ...EDGE_LIMITS, betweenTurns: eventLoopTurn });
-  return createApp({ classifier, ...EDGE_LIMITS, onFault: (error) => console.error(error) });
+async function respond(request: Request, env: Env): Promise<Response> {
+  let app: Hono;
+  try {
+    app = await readyApp(env.ASSETS);
+  } catch (error) {
+    console.error(error);
+    return Response.json(errorBody('unavailable', 'The model could not be loaded. The cause is in the log.'), { status: 503 });
+  }
+  return app.fetch(request);
 }
 
-/** A WebAssembly call keeps the isolate's only thread: between two of them other requests, and timers, have their turn. */
-function eventLoopTurn(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve));
+/**
+ * The app on the loaded model. The isolate's first request loads it; the others look again and again whether it is there, for
+ * a request may not wait for a promise that another one settles.
+ */
+async function readyApp(assets: Fetcher): Promise<Hono> {
+  const deadline = Date.now() + LOAD_DEADLINE_MILLISECONDS;
+  while (loadedApp === undefined && isLoading) {
+    if (Date.now() > deadline) throw new Error('Another request has been loading the model for too long.');
+    await wait(LOAD_POLL_MILLISECONDS);
+  }
+  loadedApp ??= await loadApp(assets);
+  return loadedApp;
+}
+
+async function loadApp(assets: Fetcher): Promise<Hono> {
+  isLoading = true;
+  try {
+    const { runtime, vocabulary } = await loadEdgeBundle(assets);
+    // A WebAssembly call keeps the isolate's only thread: between two of them other requests, and timers, have their turn.
+    const classifier = new Classifier(runtime, vocabulary, { ...EDGE_LIMITS, betweenTurns: () => wait(0) });
+    return createApp({ classifier, ...EDGE_LIMITS, onFault: (error) => console.error(error) });
+  } finally {
+    isLoading = false;
+  }
+}
+
+function wait(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }

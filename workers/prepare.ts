@@ -1,0 +1,81 @@
+/**
+ * Puts a bundle where the Worker finds it: `node workers/prepare.ts <bundle> [<assets folder>]`.
+ * The files become the Worker's static assets, which wrangler uploads together with the code.
+ */
+import { copyFile, link, mkdir, rm, stat } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+
+import { checkedFiles } from '../export/bundle.ts';
+import { readBundle } from '../export/bundleFolder.ts';
+import { UserError } from '../text/errors.ts';
+
+const MEBIBYTE = 1024 * 1024;
+/** The platform's limit for one static asset. */
+const MAX_ASSET_BYTES = 25 * MEBIBYTE;
+/**
+ * An isolate has 128 MB. While the model is loaded the weights are there twice, as they came and in onnxruntime's memory, and
+ * onnxruntime itself and the vocabulary take their share.
+ */
+const MAX_MODEL_BYTES = 48 * MEBIBYTE;
+
+/** Where wrangler.jsonc looks for the assets. */
+export const ASSETS_FOLDER = join(import.meta.dirname, 'assets');
+
+/**
+ * Checks a bundle and links its files (copies them where the file system cannot link) into the assets folder, which is
+ * emptied first. The model card stays behind: the Worker has no use for it.
+ *
+ * @throws UserError when the folder is no bundle, a file is damaged, or the model is too large for an isolate.
+ */
+export async function prepareAssets(bundleFolder: string, assetsFolder: string = ASSETS_FOLDER): Promise<void> {
+  const { bundle, folder } = await readBundle(bundleFolder);
+  const files = checkedFiles(bundle);
+  const sizes = await Promise.all(files.map(async (file) => (await stat(join(folder, file))).size));
+  requireFit(files, sizes);
+  await rm(assetsFolder, { recursive: true, force: true });
+  await mkdir(assetsFolder, { recursive: true });
+  for (const file of files) await linkOrCopy(join(folder, file), join(assetsFolder, file));
+}
+
+function requireFit(files: readonly string[], sizes: readonly number[]): void {
+  for (const [index, file] of files.entries()) {
+    const size = sizes[index] ?? 0;
+    if (size > MAX_ASSET_BYTES) throw new UserError(`${file} has ${inMebibytes(size)} MiB; a static asset may have ${MAX_ASSET_BYTES / MEBIBYTE}. Export the model again.`);
+  }
+  const total = sizes.reduce((sum, size) => sum + size, 0);
+  if (total > MAX_MODEL_BYTES) {
+    throw new UserError(
+      `The bundle has ${inMebibytes(total)} MiB; at the edge, where an isolate has 128 MB of memory for everything, a model may have ` +
+        `${MAX_MODEL_BYTES / MEBIBYTE} MiB. Train a smaller one (--preset small), or serve this one with \`ulmfit serve\`.`,
+    );
+  }
+}
+
+async function linkOrCopy(from: string, to: string): Promise<void> {
+  try {
+    await link(from, to);
+  } catch {
+    // Another device, or a file system without links.
+    await copyFile(from, to);
+  }
+}
+
+function inMebibytes(bytes: number): string {
+  return (bytes / MEBIBYTE).toFixed(1);
+}
+
+async function main(): Promise<void> {
+  const [bundleFolder, assetsFolder] = process.argv.slice(2);
+  if (bundleFolder === undefined) throw new UserError('Usage: node workers/prepare.ts <bundle> [<assets folder>]');
+  const target = resolve(assetsFolder ?? ASSETS_FOLDER);
+  await prepareAssets(bundleFolder, target);
+  console.log(`prepared ${target}`);
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
+  main().catch((error: unknown) => {
+    console.error(error instanceof UserError ? error.message : error);
+    process.exitCode = error instanceof UserError ? 2 : 1;
+  });
+}

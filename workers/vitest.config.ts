@@ -1,0 +1,18 @@
+import { cloudflareTest } from '@cloudflare/vitest-plugin';
+import { defineConfig } from 'vitest/config';
+
+/** The Worker's tests run inside workerd, offline, on a small bundle that globalSetup.ts writes and answers on Node. */
+export default defineConfig({
+  root: import.meta.dirname,
+  plugins: [
+    cloudflareTest(({ inject }) => ({
+      wrangler: { configPath: './wrangler.jsonc' },
+      miniflare: { assets: { directory: inject('assetsFolder'), binding: 'ASSETS' } },
+    })),
+  ],
+  test: {
+    include: ['test/**/*.test.ts'],
+    globalSetup: ['./test/globalSetup.ts'],
+    testTimeout: 60_000,
+  },
+});
