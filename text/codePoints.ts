@@ -59,10 +59,13 @@ export class CodePointSet {
   readonly #bounds: Uint32Array; // first and last of each range, one after the other
 
   constructor(ranges: string) {
-    const pairs = ranges.trim().split(/\s+/).map((range) => {
-      const [first = '', last = first] = range.split('-');
-      return [parseInt(first, 16), parseInt(last, 16)] as const;
-    });
+    const pairs = ranges
+      .trim()
+      .split(/\s+/)
+      .map((range) => {
+        const [first = '', last = first] = range.split('-');
+        return [parseInt(first, 16), parseInt(last, 16)] as const;
+      });
     this.#bounds = Uint32Array.from(pairs.flat());
     this.classSource = pairs.map(([first, last]) => `\\u{${first.toString(16)}}-\\u{${last.toString(16)}}`).join('');
   }

@@ -15,8 +15,15 @@ interface Piece {
 
 const MOST_REPETITIONS = 1000; // a language model can write any number
 
-const TIGHT_BEFORE = new Set([...',.;:!?%…)]}”»’', '\u3001', '\u3002', "n't", 'n’t', ...["'s", "'ll", "'re", "'ve", "'d", "'m", "'y"].flatMap((ending) => [ending, ending.replace("'", '’')])]);
-const TIGHT_AFTER = new Set([...'([{“‘«$£€¥#¿¡']);
+const TIGHT_BEFORE = new Set([
+  ...',.;:!?%…)]}”»’',
+  '\u3001',
+  '\u3002',
+  "n't",
+  'n’t',
+  ...["'s", "'ll", "'re", "'ve", "'d", "'m", "'y"].flatMap((ending) => [ending, ending.replace("'", '’')]),
+]);
+const TIGHT_AFTER = new Set('([{“‘«$£€¥#¿¡');
 const TIGHT_AROUND = new Set(['/', '\\', '—', '@']);
 const JOINS_WORDS = new Set(['-', '–']);
 const WHITE_SPACE_TOKEN = /^[\s▁]+$/;

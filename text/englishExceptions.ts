@@ -55,7 +55,10 @@ const EMOTICONS = words(String.raw`
   (╯°□°）╯︵┻━┻ ><(((*>`);
 
 function contractions(): string[][] {
-  const table: string[][] = [['y', 'all'], ["y'", 'all']];
+  const table: string[][] = [
+    ['y', 'all'],
+    ["y'", 'all'],
+  ];
   for (const [stems, endings] of ENDINGS) {
     for (const stem of stems) {
       for (const ending of endings) {
@@ -87,7 +90,7 @@ export function englishExceptions(): Map<string, readonly string[]> {
   const degrees = [...'cfkCFK'].map((scale) => ['°', scale, '.']);
   const all = [...wholeStrings().map((whole) => [whole]), ...contractions(), ...timesOfDay(), ...degrees];
   const exceptions = new Map(all.map((tokens) => [tokens.join(''), tokens] as const));
-  for (const [text, tokens] of [...exceptions]) {
+  for (const [text, tokens] of Array.from(exceptions)) {
     if (!text.includes("'")) continue;
     const curly = tokens.map((token) => token.replaceAll("'", '’'));
     exceptions.set(curly.join(''), curly);

@@ -95,4 +95,5 @@ export class ExceptionMatcher {
   }
 }
 
-const equal = (a: readonly string[], b: readonly string[]): boolean => a.length === b.length && a.every((token, index) => token === b[index]);
+const equal = (a: readonly string[], b: readonly string[]): boolean =>
+  a.length === b.length && a.every((token, index) => token === b[index]);

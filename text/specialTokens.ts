@@ -10,14 +10,4 @@ export const UPPER_CASE = 'xxup'; // the next word was in capitals
 export const CAPITALIZED = 'xxmaj'; // the next word had a capital first letter
 
 /** In the order of their ids, from 0. */
-export const SPECIAL_TOKENS = [
-  UNKNOWN,
-  PADDING,
-  BEGIN,
-  END,
-  FIELD,
-  REPEATED_CHARACTER,
-  REPEATED_WORD,
-  UPPER_CASE,
-  CAPITALIZED,
-] as const;
+export const SPECIAL_TOKENS = [UNKNOWN, PADDING, BEGIN, END, FIELD, REPEATED_CHARACTER, REPEATED_WORD, UPPER_CASE, CAPITALIZED] as const;

@@ -41,7 +41,9 @@ export class Vocabulary {
    */
   static fromCounts(counts: ReadonlyMap<string, number>, { maxSize, minCount }: VocabularyLimits): Vocabulary {
     if (!Number.isInteger(maxSize) || maxSize <= SPECIAL_TOKENS.length) {
-      throw new UserError(`A vocabulary of at most ${maxSize} tokens has no place for words: give a whole number above ${SPECIAL_TOKENS.length}.`);
+      throw new UserError(
+        `A vocabulary of at most ${maxSize} tokens has no place for words: give a whole number above ${SPECIAL_TOKENS.length}.`,
+      );
     }
     const reserved = new Set<string>([...SPECIAL_TOKENS, FILLER]);
     const words = [...counts]

@@ -8,7 +8,13 @@
 import { LETTER, LOWER_CASE_LETTER, PUNCTUATION, QUOTES, SYMBOLS, UNITS, CURRENCIES, UPPER_CASE_LETTER } from './characterClasses.ts';
 import { CodePointSet, codePointsOf } from './codePoints.ts';
 
-const PREFIXES = union(PUNCTUATION, QUOTES, SYMBOLS, codePointsOf('§%=—–'), codePointsOf([...CURRENCIES].filter((sign) => sign.length === 1).join('')));
+const PREFIXES = union(
+  PUNCTUATION,
+  QUOTES,
+  SYMBOLS,
+  codePointsOf('§%=—–'),
+  codePointsOf([...CURRENCIES].filter((sign) => sign.length === 1).join('')),
+);
 const SUFFIXES = union(PUNCTUATION, QUOTES, SYMBOLS, codePointsOf('—–'));
 const LETTERED_CURRENCIES = [...CURRENCIES].filter((sign) => sign.length > 1);
 const LONGEST_UNIT = Math.max(...[...UNITS, ...CURRENCIES].map((unit) => unit.length));

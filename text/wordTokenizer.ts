@@ -18,7 +18,6 @@ export interface SeveralTokens {
   readonly exceptionSpans: readonly ExceptionSpan[];
 }
 
-
 const exceptions = englishExceptions();
 const matcher = new ExceptionMatcher(exceptions);
 

@@ -1,4 +1,4 @@
-"""Writes tokens.golden.json.gz: what fastai's own pipeline makes of 2,000 documents, for tokens.test.ts.
+"""Writes golden/tokens.json.gz: what fastai's own pipeline makes of 2,000 documents, for tokens.test.ts.
 
     pip install fastai==2.8.12 spacy==3.8.18 brotli
     python test/parity/tokens.py DATA_FOLDER [--sample 20]
@@ -74,7 +74,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('data', type=Path)
     parser.add_argument('--sample', type=int, default=20)
-    parser.add_argument('--output', type=Path, default=Path(__file__).with_name('tokens.golden.json.gz'))
+    parser.add_argument('--output', type=Path, default=Path(__file__).parent / 'golden' / 'tokens.json.gz')
     a = parser.parse_args()
 
     documents = list(free_documents(a.data))

@@ -1,5 +1,5 @@
 /**
- * Do our tokens equal fastai's? tokens.golden.json.gz holds what fastai and spaCy themselves made of 2,000 documents; tokens.py
+ * Do our tokens equal fastai's? golden/tokens.json.gz holds what fastai and spaCy themselves made of 2,000 documents; tokens.py
  * wrote it and says where the texts come from.
  *
  * Measure: each document's tokens are aligned with fastai's (longest common subsequence); the share is the tokens in
@@ -22,7 +22,7 @@ interface Golden {
   readonly classes: Readonly<Record<string, readonly (readonly [first: number, last: number])[]>>;
 }
 
-const golden = JSON.parse(gunzipSync(readFileSync(join(import.meta.dirname, 'tokens.golden.json.gz'))).toString()) as Golden;
+const golden = JSON.parse(gunzipSync(readFileSync(join(import.meta.dirname, 'golden/tokens.json.gz'))).toString()) as Golden;
 const dataFolder = process.env['ULMFIT_DATA'] ?? join(import.meta.dirname, '../../../shared/data');
 
 /** The length of the longest common subsequence. */
@@ -46,7 +46,8 @@ describe('tokens of 2,000 documents', () => {
     const ours = tokenize(text);
     return { source, text, ours, theirs, common: tokensInCommon(ours, theirs), most: Math.max(ours.length, theirs.length) };
   });
-  const share = (some: typeof results): number => some.reduce((sum, { common }) => sum + common, 0) / some.reduce((sum, { most }) => sum + most, 0);
+  const share = (some: typeof results): number =>
+    some.reduce((sum, { common }) => sum + common, 0) / some.reduce((sum, { most }) => sum + most, 0);
 
   it('holds 2,000 documents of many kinds', () => {
     expect(results).toHaveLength(2000);

@@ -54,8 +54,8 @@ export async function trainingSession(
       process.exitCode = 1;
       return;
     }
-    const { interrupted, measured, ...counts } = outcome;
-    if (json) await printJson({ out, ...counts, ...measured });
+    const { steps, tokens, trainingLoss, measured } = outcome;
+    if (json) await printJson({ out, steps, tokens, trainingLoss, ...measured });
     else console.error(`Written to ${out}`);
   } finally {
     process.off('SIGINT', interrupt).off('SIGTERM', interrupt);

@@ -39,7 +39,8 @@ export async function loadLabelledSet(path: string, options: Omit<ReadOptions, '
   return { documents, labels };
 }
 
-function isLabelled(document: LabelledDocument): document is TrainingDocument {
+/** Whether a document has a label. */
+export function isLabelled(document: LabelledDocument): document is TrainingDocument {
   return document.label !== undefined;
 }
 

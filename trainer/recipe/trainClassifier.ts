@@ -1,6 +1,7 @@
 import { MODEL_SCHEMA_VERSION, writeModel, type ModelDescription, type StoredModel } from '../checkpoint/modelFolder.ts';
 import type { TrainingDocument } from '../data/document.ts';
-import { checkLabels, loadLabelledSet } from '../data/labelledSet.ts';
+import { checkLabels, isLabelled, loadLabelledSet } from '../data/labelledSet.ts';
+import { readDocuments } from '../data/readers.ts';
 import { hostRandom } from '../engine/random.ts';
 import { tf, type Tensor } from '../engine/operations.ts';
 import { toDevice, toHost } from '../engine/transfer.ts';
@@ -99,7 +100,9 @@ async function readSets(config: ClassifierConfig): Promise<{ training: TrainingD
   let training = [...documents];
   let validation: TrainingDocument[] = [];
   if (config.validation !== undefined) {
-    validation = [...(await loadLabelledSet(config.validation, columns)).documents];
+    for await (const document of readDocuments(config.validation, columns)) {
+      if (isLabelled(document)) validation.push(document);
+    }
     checkLabels(validation, labels);
   } else {
     validation = takeBalanced(training, Math.round(training.length * config.validationFraction), config.seed, 'validation');
