@@ -21,7 +21,11 @@ function appWith(options: Partial<AppOptions> & { maxBatch?: number; maxQueue?: 
   return createApp({ classifier, onFault: (error) => faults.push(error), ...appOptions });
 }
 
-async function post(app: Hono, body: string | Uint8Array<ArrayBuffer>, init: { headers?: Record<string, string>; signal?: AbortSignal } = {}): Promise<Response> {
+async function post(
+  app: Hono,
+  body: string | Uint8Array<ArrayBuffer>,
+  init: { headers?: Record<string, string>; signal?: AbortSignal } = {},
+): Promise<Response> {
   const { headers = { 'content-type': 'application/json' }, signal } = init;
   return app.request('/v1/classify', { method: 'POST', headers, body, ...(signal === undefined ? {} : { signal }) });
 }
@@ -38,18 +42,14 @@ function expectScores(actual: unknown, wanted: readonly LabelScore[]): void {
   for (const [index, { score }] of wanted.entries()) expect(Math.abs((scores[index]?.score ?? NaN) - score)).toBeLessThan(TOLERANCE);
 }
 
-/** Every error has this shape and nothing more, and repeats nothing of what was sent. */
-async function expectError(response: Response, status: number, code: string): Promise<string> {
-  expect(response.status).toBe(status);
+/** The error that was answered. Every one has the same shape and nothing more, and repeats nothing of what was sent. */
+async function errorOf(response: Response): Promise<{ status: number; code: string; message: string }> {
   const text = await response.text();
   const body = JSON.parse(text) as { error: { code: string; message: string } };
-  expect(Object.keys(body)).toEqual(['error']);
-  expect(Object.keys(body.error).toSorted()).toEqual(['code', 'message']);
-  expect(body.error.code).toBe(code);
-  expect(body.error.message).toMatch(/^[A-Za-z].*\.$/s);
+  expect(body).toEqual({ error: { code: expect.any(String), message: expect.stringMatching(/^[A-Za-z].*\.$/s) } });
   expect(text).not.toContain(SECRET);
   expect(text).not.toMatch(/\.ts:|node_modules|at Object/);
-  return body.error.message;
+  return { status: response.status, ...body.error };
 }
 
 beforeEach(() => {
@@ -144,12 +144,16 @@ describe('a request that cannot be answered', () => {
     ['a trailing comma', `{"inputs": "${SECRET}",}`],
     ['single quotes', `{'inputs': '${SECRET}'}`],
   ])('400 for a body of %s', async (_what, body) => {
-    await expectError(await post(appWith(), body), 400, 'malformed_body');
+    expect(await errorOf(await post(appWith(), body))).toMatchObject({ status: 400, code: 'malformed_body' });
   });
 
   it('400 for bytes that are not UTF-8', async () => {
     const latin1 = Uint8Array.from([...'{"inputs": "caf'].map((character) => character.charCodeAt(0)).concat(0xe9, 0x22, 0x7d));
-    expect(await expectError(await post(appWith(), latin1), 400, 'malformed_body')).toContain('UTF-8');
+    expect(await errorOf(await post(appWith(), latin1))).toMatchObject({
+      status: 400,
+      code: 'malformed_body',
+      message: expect.stringContaining('UTF-8'),
+    });
   });
 
   it.each([
@@ -158,7 +162,11 @@ describe('a request that cannot be answered', () => {
     ['an empty list', [], 'inputs is an empty array'],
     ['a list with an empty string', ['good', ''], 'inputs[1] is blank'],
   ])('400 for %s', async (_what, inputs, message) => {
-    expect(await expectError(await classify(appWith(), { inputs }), 400, 'empty_input')).toContain(message);
+    expect(await errorOf(await classify(appWith(), { inputs }))).toMatchObject({
+      status: 400,
+      code: 'empty_input',
+      message: expect.stringContaining(message),
+    });
   });
 
   it.each<[string, unknown, string]>([
@@ -178,21 +186,35 @@ describe('a request that cannot be answered', () => {
     ['top_k of zero', { inputs: 'good', parameters: { top_k: 0 } }, 'parameters.top_k must be at least 1'],
     ['top_k of 1.5', { inputs: 'good', parameters: { top_k: 1.5 } }, 'parameters.top_k must be a whole number'],
     ['top_k of a string', { inputs: 'good', parameters: { top_k: SECRET } }, 'parameters.top_k must be a whole number'],
-    ['an unknown function', { inputs: 'good', parameters: { function_to_apply: SECRET } }, 'parameters.function_to_apply must be "softmax"'],
+    [
+      'an unknown function',
+      { inputs: 'good', parameters: { function_to_apply: SECRET } },
+      'parameters.function_to_apply must be "softmax"',
+    ],
   ])('422 for %s', async (_what, body, message) => {
-    expect(await expectError(await classify(appWith(), body), 422, 'invalid_request')).toContain(message);
+    expect(await errorOf(await classify(appWith(), body))).toMatchObject({
+      status: 422,
+      code: 'invalid_request',
+      message: expect.stringContaining(message),
+    });
   });
 
   it('422 for a million nested arrays, and the server lives', async () => {
     const app = appWith();
     const depth = 1_000_000;
-    await expectError(await post(app, `{"inputs": ${'['.repeat(depth)}${']'.repeat(depth)}}`), 422, 'invalid_request');
-    await expectError(await post(app, '['.repeat(depth)), 400, 'malformed_body');
+    expect(await errorOf(await post(app, `{"inputs": ${'['.repeat(depth)}${']'.repeat(depth)}}`))).toMatchObject({
+      status: 422,
+      code: 'invalid_request',
+    });
+    expect(await errorOf(await post(app, '['.repeat(depth)))).toMatchObject({ status: 400, code: 'malformed_body' });
     expect((await classify(app, { inputs: 'good' })).status).toBe(200);
   });
 
   it('422 for keys that would change an object', async () => {
-    await expectError(await post(appWith(), '{"inputs": "good", "__proto__": {"parameters": {}}}'), 422, 'invalid_request');
+    expect(await errorOf(await post(appWith(), '{"inputs": "good", "__proto__": {"parameters": {}}}'))).toMatchObject({
+      status: 422,
+      code: 'invalid_request',
+    });
   });
 
   it('413 for a body over the limit, before it is parsed, and takes one at the limit', async () => {
@@ -202,19 +224,36 @@ describe('a request that cannot be answered', () => {
       return JSON.stringify({ inputs: 'good '.repeat(Math.ceil(bytes / 5)).slice(0, bytes - frame) });
     };
     expect((await post(app, bodyOf(1000))).status).toBe(200);
-    expect(await expectError(await post(app, bodyOf(1001)), 413, 'body_too_large')).toContain('1000 bytes');
-    await expectError(await post(app, SECRET.repeat(100)), 413, 'body_too_large');
+    expect(await errorOf(await post(app, bodyOf(1001)))).toMatchObject({
+      status: 413,
+      code: 'body_too_large',
+      message: expect.stringContaining('1000 bytes'),
+    });
+    expect(await errorOf(await post(app, SECRET.repeat(100)))).toMatchObject({ status: 413, code: 'body_too_large' });
   });
 
   it('413 for a 10 MB text under the default limit', async () => {
-    await expectError(await classify(appWith(), { inputs: 'x'.repeat(10_000_000) }), 413, 'body_too_large');
+    expect(await errorOf(await classify(appWith(), { inputs: 'x'.repeat(10_000_000) }))).toMatchObject({
+      status: 413,
+      code: 'body_too_large',
+    });
     expect(runtime.calls).toHaveLength(0);
   });
 
   it('413 for more texts than a request may have, or than the queue could ever hold', async () => {
-    expect(await expectError(await classify(appWith({ maxTexts: 3 }), { inputs: ['a', 'b', 'c', 'd'] }), 413, 'too_many_texts')).toContain('at most 3');
-    expect(await expectError(await classify(appWith({ maxQueue: 2 }), { inputs: ['a', 'b', 'c'] }), 413, 'too_many_texts')).toContain('at most 2');
-    await expectError(await classify(appWith({ maxQueue: 1000 }), { inputs: Array.from({ length: 100_000 }, () => 'x') }), 413, 'too_many_texts');
+    expect(await errorOf(await classify(appWith({ maxTexts: 3 }), { inputs: ['a', 'b', 'c', 'd'] }))).toMatchObject({
+      status: 413,
+      code: 'too_many_texts',
+      message: expect.stringContaining('at most 3'),
+    });
+    expect(await errorOf(await classify(appWith({ maxQueue: 2 }), { inputs: ['a', 'b', 'c'] }))).toMatchObject({
+      status: 413,
+      code: 'too_many_texts',
+      message: expect.stringContaining('at most 2'),
+    });
+    expect(
+      await errorOf(await classify(appWith({ maxQueue: 1000 }), { inputs: Array.from({ length: 100_000 }, () => 'x') })),
+    ).toMatchObject({ status: 413, code: 'too_many_texts' });
     expect((await classify(appWith({ maxTexts: 3 }), { inputs: ['a', 'b', 'c'] })).status).toBe(200);
   });
 
@@ -226,21 +265,22 @@ describe('a request that cannot be answered', () => {
     ['a compressed body', { 'content-type': 'application/json', 'content-encoding': 'gzip' }],
   ])('415 for %s', async (_what, headers) => {
     const body = new TextEncoder().encode('{"inputs": "good"}');
-    await expectError(await post(appWith(), body, { headers }), 415, 'unsupported_media_type');
+    expect(await errorOf(await post(appWith(), body, { headers }))).toMatchObject({ status: 415, code: 'unsupported_media_type' });
   });
 
   it('404 for an unknown address, 405 for a wrong method, with the ones it takes', async () => {
     const app = appWith();
     for (const path of ['/', '/v1', '/v1/classify/', `/${SECRET}`, '/v1/classify/../../etc/passwd']) {
-      await expectError(await app.request(path), 404, 'not_found');
+      expect(await errorOf(await app.request(path))).toMatchObject({ status: 404, code: 'not_found' });
     }
     const wrong = await app.request('/v1/classify');
     expect(wrong.headers.get('allow')).toBe('POST');
-    await expectError(wrong, 405, 'method_not_allowed');
-    for (const method of ['PUT', 'DELETE', 'PATCH', 'OPTIONS']) await expectError(await app.request('/v1/classify', { method }), 405, 'method_not_allowed');
+    expect(await errorOf(wrong)).toMatchObject({ status: 405, code: 'method_not_allowed' });
+    for (const method of ['PUT', 'DELETE', 'PATCH', 'OPTIONS'])
+      expect(await errorOf(await app.request('/v1/classify', { method }))).toMatchObject({ status: 405, code: 'method_not_allowed' });
     const health = await app.request('/health', { method: 'POST' });
     expect(health.headers.get('allow')).toBe('GET, HEAD');
-    await expectError(health, 405, 'method_not_allowed');
+    expect(await errorOf(health)).toMatchObject({ status: 405, code: 'method_not_allowed' });
   });
 
   it('429 with Retry-After while the queue is full, and answers once it is not', async () => {
@@ -251,23 +291,33 @@ describe('a request that cannot be answered', () => {
     await expect.poll(() => runtime.calls.length).toBe(1);
     const refused = await classify(app, { inputs: 'dull' });
     expect(Number(refused.headers.get('retry-after'))).toBeGreaterThanOrEqual(1);
-    await expectError(refused, 429, 'queue_full');
+    expect(await errorOf(refused)).toMatchObject({ status: 429, code: 'queue_full' });
     gate.resolve();
     expect((await waiting).status).toBe(200);
     expect((await classify(app, { inputs: 'dull' })).status).toBe(200);
   });
 
+  it('lets a list in whole or not at all', async () => {
+    runtime.beforeCall = () => new Promise((resolve) => setTimeout(resolve, 5));
+    const app = appWith({ maxQueue: 4 });
+    const texts = ['good film', 'bad plot', 'fine story'];
+    const statuses = (await Promise.all([classify(app, { inputs: texts }), classify(app, { inputs: texts })])).map(({ status }) => status);
+    expect(statuses.toSorted((one, other) => one - other)).toEqual([200, 429]);
+    const rows = runtime.calls.reduce((sum, call) => sum + call.counts.filter((count) => count === 0).length, 0);
+    expect(rows).toBe(texts.length);
+  });
+
   it('503 once the server is stopping', async () => {
     const app = appWith({ isStopping: () => true });
-    await expectError(await classify(app, { inputs: 'good' }), 503, 'unavailable');
-    await expectError(await app.request('/health'), 503, 'unavailable');
+    expect(await errorOf(await classify(app, { inputs: 'good' }))).toMatchObject({ status: 503, code: 'unavailable' });
+    expect(await errorOf(await app.request('/health'))).toMatchObject({ status: 503, code: 'unavailable' });
   });
 
   it('504 past the deadline, and frees the place', async () => {
     const gate = Promise.withResolvers<void>();
     runtime.beforeCall = () => gate.promise;
     const app = appWith({ deadlineMilliseconds: 30, maxQueue: 1 });
-    await expectError(await classify(app, { inputs: 'good' }), 504, 'deadline_exceeded');
+    expect(await errorOf(await classify(app, { inputs: 'good' }))).toMatchObject({ status: 504, code: 'deadline_exceeded' });
     gate.resolve();
     runtime.beforeCall = () => {};
     expect((await classify(app, { inputs: 'good' })).status).toBe(200);
@@ -278,17 +328,30 @@ describe('a request that cannot be answered', () => {
     runtime.beforeCall = () => {
       throw new Error(`bad_alloc at /home/user/${SECRET}`);
     };
-    await expectError(await classify(app, { inputs: ['good', 'bad'] }), 500, 'internal');
+    expect(await errorOf(await classify(app, { inputs: ['good', 'bad'] }))).toMatchObject({ status: 500, code: 'internal' });
     expect(faults).toEqual([expect.objectContaining({ message: `bad_alloc at /home/user/${SECRET}` })]);
     faults = [];
     runtime.beforeCall = () => {};
     expect((await classify(app, { inputs: 'good' })).status).toBe(200);
   });
 
+  it('gives up the other texts of a request when one of them fails', async () => {
+    const classifier = new Classifier(runtime, TOKENS, { maxBatch: 1, maxQueue: 8 });
+    const app = createApp({ classifier, onFault: (error) => faults.push(error) });
+    runtime.beforeCall = () => {
+      if (runtime.calls.length === 2) throw new Error('bad_alloc');
+    };
+    const response = await classify(app, { inputs: ['good film ! '.repeat(50), 'bad plot , '.repeat(50), 'fine story . '.repeat(50)] });
+    expect(response.status).toBe(500);
+    expect(classifier.inFlight).toBe(0);
+    expect(faults).toHaveLength(1);
+    faults = [];
+  });
+
   it('500 rather than a score that is no number', async () => {
     const run = runtime.run.bind(runtime);
     runtime.run = async (rows) => (await run(rows)).map((result) => ({ ...result, logits: result.logits.fill(Number.NaN) }));
-    await expectError(await classify(appWith(), { inputs: 'good' }), 500, 'internal');
+    expect(await errorOf(await classify(appWith(), { inputs: 'good' }))).toMatchObject({ status: 500, code: 'internal' });
     expect(faults).toHaveLength(1);
     faults = [];
   });
@@ -298,7 +361,9 @@ describe('a request that cannot be answered', () => {
     const classifier = new Classifier(runtime, TOKENS, { maxBatch: 4, maxQueue: 4 });
     const app = createApp({ classifier, onFault: (error) => faults.push(error) });
     const client = new AbortController();
-    const hungUp = post(app, JSON.stringify({ inputs: ['good film ! '.repeat(2000), 'bad actor , '.repeat(2000)] }), { signal: client.signal });
+    const hungUp = post(app, JSON.stringify({ inputs: ['good film ! '.repeat(2000), 'bad actor , '.repeat(2000)] }), {
+      signal: client.signal,
+    });
     await expect.poll(() => runtime.calls.length).toBeGreaterThan(2);
     expect(classifier.inFlight).toBe(2);
     client.abort();
@@ -307,6 +372,25 @@ describe('a request that cannot be answered', () => {
     const calls = runtime.calls.length;
     await new Promise((resolve) => setTimeout(resolve, 30));
     expect(runtime.calls.length).toBeLessThanOrEqual(calls + 1);
+  });
+});
+
+describe('Classifier.dispose', () => {
+  it('waits for the graph call of a document that was cancelled', async () => {
+    const gate = Promise.withResolvers<void>();
+    runtime.beforeCall = () => gate.promise;
+    const classifier = new Classifier(runtime, TOKENS, { maxBatch: 1, maxQueue: 1 });
+    const client = new AbortController();
+    const answer = classifier.classify(['good'], { signal: client.signal });
+    await expect.poll(() => runtime.calls.length).toBe(1);
+    client.abort(new Error('gone'));
+    await expect(answer).rejects.toThrow('gone');
+    const disposed = classifier.dispose();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(runtime.disposed).toBe(false);
+    gate.resolve();
+    await disposed;
+    expect(runtime.disposed).toBe(true);
   });
 });
 
@@ -322,7 +406,14 @@ describe('GET', () => {
     const response = await appWith({ maxTexts: 5, maxBodyBytes: 999 }).request('/v1/models');
     expect(response.status).toBe(200);
     expect(await response.json()).toEqual({
-      models: [expect.objectContaining({ name: 'plain', labels: ['negative', 'neutral', 'positive'], chunkLength: 7, limits: { maxBodyBytes: 999, maxTexts: 5 } })],
+      models: [
+        expect.objectContaining({
+          name: 'plain',
+          labels: ['negative', 'neutral', 'positive'],
+          chunkLength: 7,
+          limits: { maxBodyBytes: 999, maxTexts: 5 },
+        }),
+      ],
     });
   });
 });

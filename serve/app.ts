@@ -65,7 +65,9 @@ export function createApp(options: AppOptions): Hono {
   app.route('/', healthRoute(isStopping));
   app.route('/', modelsRoute(classifier.bundle, { maxBodyBytes, maxTexts }));
   app.route('/', classifyRoute({ classifier, maxBodyBytes, maxTexts, deadlineMilliseconds, shutdown }));
-  app.notFound((context) => errorResponse(context, new HttpError(404, 'not_found', 'There is nothing at this address. Try POST /v1/classify.')));
+  app.notFound((context) =>
+    errorResponse(context, new HttpError(404, 'not_found', 'There is nothing at this address. Try POST /v1/classify.')),
+  );
   app.onError((error, context) => {
     if (context.req.raw.signal.aborted) return new Response(null, { status: CLIENT_CLOSED_REQUEST });
     const answer = toHttpError(error);

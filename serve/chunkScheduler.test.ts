@@ -7,7 +7,8 @@ import { ChunkScheduler, QueueFullError } from './chunkScheduler.ts';
 const VOCABULARY = 40;
 const TOLERANCE = 1e-5;
 
-const ids = (length: number, seed = 0) => Int32Array.from({ length }, (_, index) => (index * 7 + seed * 13 + ((index * index) % 5)) % VOCABULARY);
+const ids = (length: number, seed = 0) =>
+  Int32Array.from({ length }, (_, index) => (index * 7 + seed * 13 + ((index * index) % 5)) % VOCABULARY);
 
 /** A document of random length, and the number of turns of the event loop after which it arrives. */
 const arrivingDocument = fc.record({
@@ -27,20 +28,26 @@ function expectClose(actual: Float32Array, expected: Float32Array): void {
 describe('ChunkScheduler', () => {
   it('gives every document the answer it gets alone, however they interleave', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(arrivingDocument, { minLength: 1, maxLength: 12 }), fc.integer({ min: 1, max: 5 }), fc.integer({ min: 1, max: 9 }), async (documents, maxBatch, chunkLength) => {
-        const runtime = new PlainRuntime({ chunkLength });
-        runtime.beforeCall = () => eventLoopTurns(1);
-        const scheduler = new ChunkScheduler(runtime, { maxBatch, maxQueue: documents.length });
-        const answers = await Promise.all(
-          documents.map(async (document) => {
-            await eventLoopTurns(document.after);
-            return scheduler.classify(document.ids);
-          }),
-        );
-        for (const [index, document] of documents.entries()) expectClose(answers[index] ?? new Float32Array(), runtime.alone(document.ids));
-        expect(scheduler.inFlight).toBe(0);
-        expect(Math.max(...runtime.calls.map((call) => call.lengths.length))).toBeLessThanOrEqual(maxBatch);
-      }),
+      fc.asyncProperty(
+        fc.array(arrivingDocument, { minLength: 1, maxLength: 12 }),
+        fc.integer({ min: 1, max: 5 }),
+        fc.integer({ min: 1, max: 9 }),
+        async (documents, maxBatch, chunkLength) => {
+          const runtime = new PlainRuntime({ chunkLength });
+          runtime.beforeCall = () => eventLoopTurns(1);
+          const scheduler = new ChunkScheduler(runtime, { maxBatch, maxQueue: documents.length });
+          const answers = await Promise.all(
+            documents.map(async (document) => {
+              await eventLoopTurns(document.after);
+              return scheduler.classify(document.ids);
+            }),
+          );
+          for (const [index, document] of documents.entries())
+            expectClose(answers[index] ?? new Float32Array(), runtime.alone(document.ids));
+          expect(scheduler.inFlight).toBe(0);
+          expect(Math.max(...runtime.calls.map((call) => call.lengths.length))).toBeLessThanOrEqual(maxBatch);
+        },
+      ),
       { numRuns: 60 },
     );
   });
@@ -48,28 +55,32 @@ describe('ChunkScheduler', () => {
   it('gives the others their answers when some are cancelled at any moment', async () => {
     const cancellable = fc.record({ document: arrivingDocument, cancelAfter: fc.option(fc.nat({ max: 20 })) });
     await fc.assert(
-      fc.asyncProperty(fc.array(cancellable, { minLength: 1, maxLength: 10 }), fc.integer({ min: 1, max: 4 }), async (documents, maxBatch) => {
-        const runtime = new PlainRuntime();
-        runtime.beforeCall = () => eventLoopTurns(1);
-        const scheduler = new ChunkScheduler(runtime, { maxBatch, maxQueue: documents.length });
-        const reason = new Error('cancelled by the test');
-        const answers = await Promise.allSettled(
-          documents.map(async ({ document, cancelAfter }) => {
-            await eventLoopTurns(document.after);
-            const controller = new AbortController();
-            const answer = scheduler.classify(document.ids, { signal: controller.signal });
-            if (cancelAfter !== null) void eventLoopTurns(cancelAfter).then(() => controller.abort(reason));
-            return answer;
-          }),
-        );
-        for (const [index, answer] of answers.entries()) {
-          const expected = runtime.alone(documents[index]?.document.ids ?? new Int32Array());
-          if (answer.status === 'fulfilled') expectClose(answer.value, expected);
-          else expect(answer.reason).toBe(reason);
-          if (documents[index]?.cancelAfter === null) expect(answer.status).toBe('fulfilled');
-        }
-        expect(scheduler.inFlight).toBe(0);
-      }),
+      fc.asyncProperty(
+        fc.array(cancellable, { minLength: 1, maxLength: 10 }),
+        fc.integer({ min: 1, max: 4 }),
+        async (documents, maxBatch) => {
+          const runtime = new PlainRuntime();
+          runtime.beforeCall = () => eventLoopTurns(1);
+          const scheduler = new ChunkScheduler(runtime, { maxBatch, maxQueue: documents.length });
+          const reason = new Error('cancelled by the test');
+          const answers = await Promise.allSettled(
+            documents.map(async ({ document, cancelAfter }) => {
+              await eventLoopTurns(document.after);
+              const controller = new AbortController();
+              const answer = scheduler.classify(document.ids, { signal: controller.signal });
+              if (cancelAfter !== null) void eventLoopTurns(cancelAfter).then(() => controller.abort(reason));
+              return answer;
+            }),
+          );
+          for (const [index, answer] of answers.entries()) {
+            const expected = runtime.alone(documents[index]?.document.ids ?? new Int32Array());
+            if (answer.status === 'fulfilled') expectClose(answer.value, expected);
+            else expect(answer.reason).toBe(reason);
+            if (documents[index]?.cancelAfter === null) expect(answer.status).toBe('fulfilled');
+          }
+          expect(scheduler.inFlight).toBe(0);
+        },
+      ),
       { numRuns: 60 },
     );
   });
@@ -165,7 +176,15 @@ describe('ChunkScheduler', () => {
 
   it('fails a document whose row the runtime leaves out, and no other', async () => {
     const runtime = new PlainRuntime();
-    const scheduler = new ChunkScheduler({ bundle: runtime.bundle, freshState: () => runtime.freshState(), dispose: () => runtime.dispose(), run: async (rows) => (await runtime.run(rows)).slice(0, 1) }, { maxBatch: 2, maxQueue: 2 });
+    const scheduler = new ChunkScheduler(
+      {
+        bundle: runtime.bundle,
+        freshState: () => runtime.freshState(),
+        dispose: () => runtime.dispose(),
+        run: async (rows) => (await runtime.run(rows)).slice(0, 1),
+      },
+      { maxBatch: 2, maxQueue: 2 },
+    );
     const [first, second] = await Promise.allSettled([scheduler.classify(ids(3)), scheduler.classify(ids(3, 1))]);
     expect(first).toMatchObject({ status: 'fulfilled' });
     expect(second).toMatchObject({ status: 'rejected', reason: { message: 'The runtime answered 1 of 2 rows.' } });
@@ -223,7 +242,11 @@ describe('ChunkScheduler', () => {
   it('lets the event loop turn between calls when asked to', async () => {
     let timers = 0;
     const runtime = new PlainRuntime({ chunkLength: 5 });
-    const scheduler = new ChunkScheduler(runtime, { maxBatch: 1, maxQueue: 1, betweenTurns: () => new Promise((resolve) => setTimeout(resolve)) });
+    const scheduler = new ChunkScheduler(runtime, {
+      maxBatch: 1,
+      maxQueue: 1,
+      betweenTurns: () => new Promise((resolve) => setTimeout(resolve)),
+    });
     const counting = setInterval(() => {
       timers += 1;
     });
@@ -231,6 +254,21 @@ describe('ChunkScheduler', () => {
     clearInterval(counting);
     expect(runtime.calls).toHaveLength(40);
     expect(timers).toBeGreaterThan(5);
+  });
+
+  it('makes one call for every turn of the event loop, however many wait', async () => {
+    const runtime = new PlainRuntime({ chunkLength: 5 });
+    const scheduler = new ChunkScheduler(runtime, { maxBatch: 2, maxQueue: 40, betweenTurns: () => eventLoopTurns(1) });
+    let loopTurns = 0;
+    let done = false;
+    const counting = (async () => {
+      for (; !done; loopTurns++) await eventLoopTurns(1);
+    })();
+    await Promise.all(Array.from({ length: 40 }, (_, seed) => scheduler.classify(ids(20, seed))));
+    done = true;
+    await counting;
+    expect(runtime.calls).toHaveLength(80);
+    expect(loopTurns).toBeGreaterThan(75);
   });
 
   it('answers the others, and frees the place, when the one who drove the turns is gone for good', async () => {
@@ -252,7 +290,9 @@ describe('ChunkScheduler', () => {
 
   it('refuses a document without tokens and limits that are no limits', async () => {
     const runtime = new PlainRuntime();
-    await expect(new ChunkScheduler(runtime, { maxBatch: 1, maxQueue: 1 }).classify(new Int32Array())).rejects.toThrow('at least one token');
+    await expect(new ChunkScheduler(runtime, { maxBatch: 1, maxQueue: 1 }).classify(new Int32Array())).rejects.toThrow(
+      'at least one token',
+    );
     expect(() => new ChunkScheduler(runtime, { maxBatch: 0, maxQueue: 1 })).toThrow('maxBatch is 0');
     expect(() => new ChunkScheduler(runtime, { maxBatch: 1, maxQueue: 1.5 })).toThrow('maxQueue is 1.5');
   });

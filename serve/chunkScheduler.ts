@@ -26,7 +26,7 @@ export class QueueFullError extends Error {
   readonly retryAfterSeconds: number;
 
   constructor(maxQueue: number, retryAfterSeconds: number) {
-    super(`All ${maxQueue} places for documents are taken. Try again in ${retryAfterSeconds} s.`);
+    super(`The queue, of ${maxQueue} documents, has no room for this request now. Try again in ${retryAfterSeconds} s.`);
     this.retryAfterSeconds = retryAfterSeconds;
   }
 }
@@ -71,6 +71,7 @@ export class ChunkScheduler {
   /** Documents without outcome, in the order of their next turn. A Set lets a cancelled one leave from the middle. */
   readonly #line = new Set<DocumentInFlight>();
   #turn: Promise<void> | undefined;
+  #turnsDone = 0;
   #meanTurnMilliseconds = 0;
 
   /** @throws RangeError when a limit is not a whole number of at least 1. */
@@ -92,7 +93,7 @@ export class ChunkScheduler {
   }
 
   /**
-   * Whether so many more documents may come in now.
+   * Makes sure that so many more documents may come in now.
    *
    * @throws QueueFullError when there is no room for all of them.
    */
@@ -127,11 +128,18 @@ export class ChunkScheduler {
     }
   }
 
+  /** Resolves once no graph call is running: the call of a cancelled document ends after its promise did. */
+  async idle(): Promise<void> {
+    while (this.#turn !== undefined) await this.#turn;
+  }
+
   /** Keeps turns going until the document has its outcome. One that was cancelled gets none: nobody waits for it any more. */
   async #outcomeOf(document: DocumentInFlight): Promise<Float32Array> {
     while (this.#line.has(document)) {
+      const turns = this.#turnsDone;
       await this.#betweenTurns?.();
-      if (this.#line.has(document)) await this.#nextTurn();
+      // Where someone else made a turn in the meantime, the event loop has its own turn before the next one.
+      if (this.#line.has(document) && this.#turnsDone === turns) await this.#nextTurn();
     }
     const outcome = document.outcome ?? { error: new Error('The document was cancelled.') };
     if ('error' in outcome) throw outcome.error;
@@ -141,6 +149,7 @@ export class ChunkScheduler {
   /** Joins the turn that is running, or starts one: the graph is called by one at a time. */
   #nextTurn(): Promise<void> {
     this.#turn ??= this.#runTurn().finally(() => {
+      this.#turnsDone += 1;
       this.#turn = undefined;
     });
     return this.#turn;
@@ -148,7 +157,10 @@ export class ChunkScheduler {
 
   async #runTurn(): Promise<void> {
     const batch = [...this.#line].slice(0, this.#maxBatch);
-    const length = turnLength(batch.map((document) => document.ids.length - document.position), this.#runtime.bundle.chunkLength);
+    const length = turnLength(
+      batch.map((document) => document.ids.length - document.position),
+      this.#runtime.bundle.chunkLength,
+    );
     const chunks = batch.map((document) => document.ids.subarray(document.position, document.position + length));
     const started = performance.now();
     let results: ChunkResult[];
@@ -161,7 +173,8 @@ export class ChunkScheduler {
     this.#noteTurn(performance.now() - started);
     for (const [row, document] of batch.entries()) {
       const result = results[row];
-      if (result === undefined) this.#finish(document, { error: new Error(`The runtime answered ${results.length} of ${batch.length} rows.`) });
+      if (result === undefined)
+        this.#finish(document, { error: new Error(`The runtime answered ${results.length} of ${batch.length} rows.`) });
       else this.#advance(document, result, chunks[row]?.length ?? 0);
     }
   }

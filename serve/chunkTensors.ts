@@ -38,7 +38,12 @@ export function packRows(rows: readonly ChunkRow[], sizes: ModelSizes): Record<s
  *
  * @throws Error when the graph did not return an output of the expected size.
  */
-export function unpackRows(outputs: Readonly<Record<string, Float32Array>>, rows: readonly ChunkRow[], sizes: ModelSizes, labels: number): ChunkResult[] {
+export function unpackRows(
+  outputs: Readonly<Record<string, Float32Array>>,
+  rows: readonly ChunkRow[],
+  sizes: ModelSizes,
+  labels: number,
+): ChunkResult[] {
   const batch = rows.length;
   const slicer = (name: string, width: number) => {
     const data = outputs[name];
@@ -76,7 +81,8 @@ function packStates(rows: readonly ChunkRow[], width: number, part: (state: Docu
   const data = new Float32Array(rows.length * width);
   for (const [row, { state }] of rows.entries()) {
     const values = part(state);
-    if (values?.length !== width) throw new RangeError(`A document's state has ${values?.length ?? 'no'} values where the model has ${width}.`);
+    if (values?.length !== width)
+      throw new RangeError(`A document's state has ${values?.length ?? 'no'} values where the model has ${width}.`);
     data.set(values, row * width);
   }
   return { type: 'float32', data, dims: [rows.length, width] };

@@ -12,6 +12,9 @@ export interface LabelScore {
   readonly score: number;
 }
 
+/** How long tokenizing the texts of one request may keep the thread from graph calls and other requests. */
+const BUSY_MILLISECONDS = 10;
+
 /**
  * Text in, logits out: tokenizes as the model was trained, reads the whole document chunk by chunk, and keeps the
  * tokenizer and the model for the next one.
@@ -30,8 +33,11 @@ export class Classifier {
   /** @throws UserError when the bundle needs another tokenizer or vocabulary than the ones at hand. */
   constructor(runtime: ClassifierRuntime, vocabulary: readonly string[], options: ChunkSchedulerOptions) {
     const { bundle } = runtime;
-    if (bundle.tokenizerVersion !== TOKENIZER_VERSION) {
-      throw new UserError(`The bundle needs version ${bundle.tokenizerVersion} of the tokenizer, this program has version ${TOKENIZER_VERSION}. Export the model again.`);
+    const [needed, present]: readonly number[] = [bundle.tokenizerVersion, TOKENIZER_VERSION];
+    if (needed !== present) {
+      throw new UserError(
+        `The bundle needs version ${needed} of the tokenizer, this program has version ${present}. Export the model again.`,
+      );
     }
     if (vocabulary.length !== bundle.sizes.vocabulary) {
       throw new UserError(`The vocabulary has ${vocabulary.length} tokens, the model ${bundle.sizes.vocabulary}. Export the model again.`);
@@ -60,28 +66,37 @@ export class Classifier {
    */
   async classify(texts: readonly string[], options: Pick<ClassifyOptions, 'signal'> = {}): Promise<Float32Array[]> {
     this.#scheduler.requireRoom(texts.length);
+    const documents = await this.#tokenizeAll(texts, options.signal);
+    // Others may have come in meanwhile: a request is let in whole or not at all.
+    this.#scheduler.requireRoom(texts.length);
     const ownFailure = new AbortController();
     const signal = options.signal === undefined ? ownFailure.signal : AbortSignal.any([options.signal, ownFailure.signal]);
-    const answers: Promise<Float32Array>[] = [];
     try {
-      for (const text of texts) {
-        // Tokenizing keeps the thread busy, so graph calls and other requests get a turn after every text.
-        if (answers.length > 0) await eventLoopTurn();
-        signal.throwIfAborted();
-        const answer = this.#classifyIds(this.#vocabulary.encode(tokenize(text)), signal);
-        answer.catch((error: unknown) => ownFailure.abort(error));
-        answers.push(answer);
-      }
-      return await Promise.all(answers);
+      return await Promise.all(documents.map((ids) => this.#classifyIds(ids, signal)));
     } catch (error) {
       ownFailure.abort(error);
       throw error;
     }
   }
 
-  /** Gives the model's memory back. */
+  /** Gives the model's memory back, once no graph call is using it. */
   async dispose(): Promise<void> {
+    await this.#scheduler.idle();
     await this.#runtime.dispose();
+  }
+
+  async #tokenizeAll(texts: readonly string[], signal: AbortSignal | undefined): Promise<Int32Array[]> {
+    const documents: Int32Array[] = [];
+    let busySince = performance.now();
+    for (const text of texts) {
+      if (performance.now() - busySince > BUSY_MILLISECONDS) {
+        await eventLoopTurn();
+        busySince = performance.now();
+      }
+      signal?.throwIfAborted();
+      documents.push(this.#vocabulary.encode(tokenize(text)));
+    }
+    return documents;
   }
 
   async #classifyIds(ids: Int32Array, signal: AbortSignal): Promise<Float32Array> {

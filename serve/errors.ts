@@ -34,11 +34,16 @@ export class HttpError extends Error {
 }
 
 /** The server is stopping: what is in flight may finish, nothing new comes in. */
-export const stoppingError = () => new HttpError(503, 'unavailable', 'The server is stopping. Send the request to another one, or again later.');
+export const stoppingError = () =>
+  new HttpError(503, 'unavailable', 'The server is stopping. Send the request to another one, or again later.');
 
 /** The answer took too long. */
 export const deadlineError = () =>
-  new HttpError(504, 'deadline_exceeded', 'The answer was not ready in time. Send fewer or shorter texts, or try again when the server is less busy.');
+  new HttpError(
+    504,
+    'deadline_exceeded',
+    'The answer was not ready in time. Send fewer or shorter texts, or try again when the server is less busy.',
+  );
 
 /** The one shape of every error: `{"error": {"code", "message"}}`. */
 export function errorBody(code: ErrorCode, message: string): { error: { code: ErrorCode; message: string } } {

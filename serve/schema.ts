@@ -10,7 +10,9 @@ const inputs = v.lazy((value) => (Array.isArray(value) ? v.array(text) : v.strin
 const parameters = v.strictObject(
   {
     /** How many labels to answer with, best first. All of them unless told. */
-    top_k: v.optional(v.nullable(v.pipe(v.number('must be a whole number'), v.integer('must be a whole number'), v.minValue(1, 'must be at least 1')))),
+    top_k: v.optional(
+      v.nullable(v.pipe(v.number('must be a whole number'), v.integer('must be a whole number'), v.minValue(1, 'must be at least 1'))),
+    ),
     /** How scores are made from the model's logits: softmax unless told; sigmoid for each label by itself; none for the logits. */
     function_to_apply: v.optional(v.nullable(v.picklist(['softmax', 'sigmoid', 'none'], 'must be "softmax", "sigmoid" or "none"'))),
   },

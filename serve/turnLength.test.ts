@@ -23,13 +23,17 @@ describe('turnLength', () => {
 
   it('is a length that some row ends at, or a whole chunk, and never costs more per token than padding to the longest', () => {
     fc.assert(
-      fc.property(fc.array(fc.integer({ min: 1, max: 300 }), { minLength: 1, maxLength: 32 }), fc.integer({ min: 1, max: 100 }), (remaining, chunkLength) => {
-        const length = turnLength(remaining, chunkLength);
-        const ends = remaining.map((tokens) => Math.min(tokens, chunkLength));
-        expect(ends).toContain(length);
-        const tokensPerStep = (steps: number) => ends.reduce((sum, end) => sum + Math.min(end, steps), 0) / (steps + 3);
-        expect(tokensPerStep(length)).toBeGreaterThanOrEqual(tokensPerStep(Math.max(...ends)) - 1e-9);
-      }),
+      fc.property(
+        fc.array(fc.integer({ min: 1, max: 300 }), { minLength: 1, maxLength: 32 }),
+        fc.integer({ min: 1, max: 100 }),
+        (remaining, chunkLength) => {
+          const length = turnLength(remaining, chunkLength);
+          const ends = remaining.map((tokens) => Math.min(tokens, chunkLength));
+          expect(ends).toContain(length);
+          const tokensPerStep = (steps: number) => ends.reduce((sum, end) => sum + Math.min(end, steps), 0) / (steps + 3);
+          expect(tokensPerStep(length)).toBeGreaterThanOrEqual(tokensPerStep(Math.max(...ends)) - 1e-9);
+        },
+      ),
     );
   });
 });

@@ -1,6 +1,6 @@
 import { detach } from './codePoints.ts';
 
-const SLOTS = 1 << 17;
+const SLOTS = 1 << 16;
 const LONGEST_CHUNK = 64; // longer ones hardly ever come again
 
 /**

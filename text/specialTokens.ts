@@ -1,4 +1,4 @@
-/** The tokens that fastai gives a meaning of their own (fastai 2.8, text/core.py). No word of a text is spelled like them. */
+/** The tokens that fastai gives a meaning of their own (fastai 2.8, text/core.py). A text that spells one out gets it, as in fastai. */
 export const UNKNOWN = 'xxunk'; // a word outside the vocabulary
 export const PADDING = 'xxpad'; // fills a batch; never part of a document
 export const BEGIN = 'xxbos'; // a document starts

@@ -37,8 +37,7 @@ function markedChunkTokens(chunk: string): ChunkTokens {
  * The tokens of a document: `xxbos`, then lower-cased words and punctuation with marks for what the rules took away.
  * fastai: `tokenize1(text, SpacyTokenizer('en'))`.
  *
- * @example tokenize('Sooo GOOD, isn\'t it?')
- * // ['xxbos', 'xxmaj', 's', 'xxrep', '3', 'o', 'xxup', 'good', ',', 'is', "n't", 'it', '?']
+ * @example tokenize('Sooo GOOD, isn\'t it?') // ['xxbos', 's', 'xxrep', '3', 'o', 'xxup', 'good', ',', 'is', "n't", 'it', '?']
  */
 export function tokenize(text: string): string[] {
   return splitText(stripWhiteSpace(cleanText(text)), {

@@ -20,7 +20,7 @@ const MAX_ASSET_BYTES = 25 * MEBIBYTE;
 const MAX_MODEL_BYTES = 48 * MEBIBYTE;
 
 /** Where wrangler.jsonc looks for the assets. */
-export const ASSETS_FOLDER = join(import.meta.dirname, 'assets');
+export const ASSETS_FOLDER = join(import.meta.dirname, 'dist', 'assets');
 
 /**
  * Checks a bundle and links its files (copies them where the file system cannot link) into the assets folder, which is
@@ -41,7 +41,10 @@ export async function prepareAssets(bundleFolder: string, assetsFolder: string =
 function requireFit(files: readonly string[], sizes: readonly number[]): void {
   for (const [index, file] of files.entries()) {
     const size = sizes[index] ?? 0;
-    if (size > MAX_ASSET_BYTES) throw new UserError(`${file} has ${inMebibytes(size)} MiB; a static asset may have ${MAX_ASSET_BYTES / MEBIBYTE}. Export the model again.`);
+    if (size > MAX_ASSET_BYTES)
+      throw new UserError(
+        `${file} has ${inMebibytes(size)} MiB; a static asset may have ${MAX_ASSET_BYTES / MEBIBYTE}. Export the model again.`,
+      );
   }
   const total = sizes.reduce((sum, size) => sum + size, 0);
   if (total > MAX_MODEL_BYTES) {

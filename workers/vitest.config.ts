@@ -1,6 +1,10 @@
 import { cloudflareTest } from '@cloudflare/vitest-plugin';
 import { defineConfig } from 'vitest/config';
 
+// No look-up of the place that requests claim to come from, and no usage report.
+process.env['CLOUDFLARE_CF_FETCH_ENABLED'] = 'false';
+process.env['WRANGLER_SEND_METRICS'] = 'false';
+
 /** The Worker's tests run inside workerd, offline, on a small bundle that globalSetup.ts writes and answers on Node. */
 export default defineConfig({
   root: import.meta.dirname,

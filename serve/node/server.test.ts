@@ -27,10 +27,15 @@ let bundle: string;
 let model: TinyClassifier;
 let server: RunningServer;
 
-const article = (words: number, seed = 0) => Array.from({ length: words }, (_, index) => WORDS[(index * 11 + seed + (index >> 4)) % WORDS.length]).join(' ');
+const article = (words: number, seed = 0) =>
+  Array.from({ length: words }, (_, index) => WORDS[(index * 11 + seed + (index >> 4)) % WORDS.length]).join(' ');
 
 const post = (url: string, body: unknown) =>
-  fetch(`${url}/v1/classify`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: typeof body === 'string' ? body : JSON.stringify(body) });
+  fetch(`${url}/v1/classify`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: typeof body === 'string' ? body : JSON.stringify(body),
+  });
 
 function expectScores(actual: readonly LabelScore[] | undefined, text: string): void {
   const probabilities = referenceProbabilities(model.tensors, Vocabulary.fromTokens(model.vocabulary).encode(tokenize(text)));
@@ -91,7 +96,12 @@ describe('the server', () => {
 
   it('refuses a body of unstated length with 413 at the limit', async () => {
     const endless = new ReadableStream<Uint8Array>({ pull: (controller) => controller.enqueue(new Uint8Array(1 << 16).fill(0x20)) });
-    const response = await fetch(`${server.url}/v1/classify`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: endless, duplex: 'half' });
+    const response = await fetch(`${server.url}/v1/classify`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: endless,
+      duplex: 'half',
+    });
     expect(response.status).toBe(413);
     await response.arrayBuffer();
     expect((await post(server.url, { inputs: 'good' })).status).toBe(200);
@@ -114,7 +124,9 @@ describe('the server', () => {
     const text = article(60_000);
     const body = JSON.stringify({ inputs: text });
     const socket = connect(Number(new URL(server.url).port), '127.0.0.1');
-    socket.write(`POST /v1/classify HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`);
+    socket.write(
+      `POST /v1/classify HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
+    );
     await expect.poll(() => server.classifier.inFlight, POLL).toBe(1);
     socket.destroy();
     await expect.poll(() => server.classifier.inFlight, { timeout: 500, interval: 5 }).toBe(0);
@@ -176,7 +188,7 @@ describe('stop', () => {
     expect(response.status).toBe(200);
     expectScores((await response.json()) as LabelScore[], text);
     await stopped;
-    await expect(post(stopping.url, { inputs: 'good' })).rejects.toThrow();
+    await expect(post(stopping.url, { inputs: 'good' })).rejects.toThrow('fetch failed');
   });
 
   it('answers 503 on a connection that was open already, and closes it', async () => {

@@ -90,7 +90,7 @@ export async function startServer(bundleFolder: string, options: ServerOptions =
     return {
       url,
       classifier,
-      stop: () => (stopping ??= closeGracefully(server, shutdown, drainMilliseconds).finally(() => classifier.dispose())),
+      stop: () => (stopping ??= closeGracefully(server, shutdown, drainMilliseconds).then(() => classifier.dispose())),
     };
   } catch (error) {
     await classifier.dispose();
@@ -121,7 +121,11 @@ function listenError(error: NodeJS.ErrnoException, host: string, port: number): 
 }
 
 /** Takes no new connections and waits for the open ones; past the drain time gives up what is in flight, with an answer. */
-async function closeGracefully(server: Server & { closeAllConnections(): void }, shutdown: AbortController, drainMilliseconds: number): Promise<void> {
+async function closeGracefully(
+  server: Server & { closeAllConnections(): void },
+  shutdown: AbortController,
+  drainMilliseconds: number,
+): Promise<void> {
   const closed = new Promise<void>((resolve) => {
     server.close(() => resolve());
   });

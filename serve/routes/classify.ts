@@ -38,7 +38,12 @@ export function classifyRoute(options: ClassifyRouteOptions): Hono {
       const signals = [context.req.raw.signal, deadline, ...(shutdown === undefined ? [] : [shutdown])];
       return classifier.classify(texts, { signal: AbortSignal.any(signals) });
     });
-    const answers = logits.map((row) => scoresOf(classifier.bundle.labels, row, request.parameters?.function_to_apply ?? 'softmax').slice(0, request.parameters?.top_k ?? undefined));
+    const answers = logits.map((row) =>
+      scoresOf(classifier.bundle.labels, row, request.parameters?.function_to_apply ?? 'softmax').slice(
+        0,
+        request.parameters?.top_k ?? undefined,
+      ),
+    );
     return context.json(typeof request.inputs === 'string' ? answers[0] : answers);
   });
   return route;
@@ -62,8 +67,14 @@ async function withDeadline<Result>(milliseconds: number, run: (deadline: AbortS
 function requireJson(headers: Headers): void {
   const encoding = headers.get('content-encoding') ?? 'identity';
   if (encoding.toLowerCase() !== 'identity') throw new HttpError(415, 'unsupported_media_type', 'Send the body without content-encoding.');
-  const [type = '', ...parameters] = (headers.get('content-type') ?? '').toLowerCase().split(';').map((part) => part.trim());
-  const charset = parameters.find((parameter) => parameter.startsWith('charset='))?.slice('charset='.length).replaceAll('"', '');
+  const [type = '', ...parameters] = (headers.get('content-type') ?? '')
+    .toLowerCase()
+    .split(';')
+    .map((part) => part.trim());
+  const charset = parameters
+    .find((parameter) => parameter.startsWith('charset='))
+    ?.slice('charset='.length)
+    .replaceAll('"', '');
   if (type !== 'application/json' || (charset !== undefined && charset !== 'utf-8' && charset !== 'utf8')) {
     throw new HttpError(415, 'unsupported_media_type', 'Send JSON in UTF-8, with the header "content-type: application/json".');
   }
@@ -99,7 +110,11 @@ function textsOf({ inputs }: ClassifyRequest, maxTexts: number): string[] {
   }
   const blank = texts.findIndex((text) => text.trim() === '');
   if (blank >= 0) {
-    throw new HttpError(400, 'empty_input', `${typeof inputs === 'string' ? 'inputs' : `inputs[${blank}]`} is blank. There is nothing in it to classify.`);
+    throw new HttpError(
+      400,
+      'empty_input',
+      `${typeof inputs === 'string' ? 'inputs' : `inputs[${blank}]`} is blank. There is nothing in it to classify.`,
+    );
   }
   return texts.map((text) => text.toWellFormed());
 }

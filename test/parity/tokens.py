@@ -9,6 +9,7 @@ BY-SA 3.0), excerpts of movie reviews (CC BY 4.0), and made-up ones. Of the othe
 20 Newsgroups, TREC) every `--sample`-th document is there as its line number and a digest of its tokens alone.
 """
 import argparse, gzip, hashlib, importlib.metadata, json, platform, re, sys, unicodedata
+from html.entities import html5
 from pathlib import Path
 
 import brotli, pandas, spacy
@@ -85,6 +86,7 @@ def main():
                       for (source, text), tokens in zip(documents, tokens_of([[text] for _, text in documents]))],
         'digests': {name: {'columns': columns, 'lines': digests(a.data, name, columns, a.sample)}
                     for name, columns in NOT_OURS_TO_PASS_ON.items()},
+        'entities': html5,
         'exceptions': {text: [token[ORTH] for token in tokens] for text, tokens in spacy.blank('en').tokenizer.rules.items()},
         'classes': {name: members(getattr(char_classes, name))
                     for name in ('ALPHA', 'ALPHA_LOWER', 'ALPHA_UPPER', 'ICONS', 'CONCAT_QUOTES')},

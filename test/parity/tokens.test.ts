@@ -13,11 +13,13 @@ import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { LETTER, LOWER_CASE_LETTER, QUOTES, SYMBOLS, UPPER_CASE_LETTER } from '../../text/characterClasses.ts';
 import { englishExceptions } from '../../text/englishExceptions.ts';
+import { unescapeHtml } from '../../text/html.ts';
 import { tokenize, tokenizeFields } from '../../text/tokenizer.ts';
 
 interface Golden {
   readonly documents: readonly { readonly source: string; readonly text: string; readonly tokens: string }[];
   readonly digests: Readonly<Record<string, { readonly columns: readonly string[]; readonly lines: Readonly<Record<string, string>> }>>;
+  readonly entities: Readonly<Record<string, string>>;
   readonly exceptions: Readonly<Record<string, readonly string[]>>;
   readonly classes: Readonly<Record<string, readonly (readonly [first: number, last: number])[]>>;
 }
@@ -78,6 +80,11 @@ describe.each(Object.entries(golden.digests))('tokens of %s', (name, { columns, 
     expect(Object.keys(lines).length).toBeGreaterThan(200);
     expect(different.map(([number]) => number)).toEqual([]);
   });
+});
+
+it("Python's table of HTML character references is ours", () => {
+  const ours = Object.keys(golden.entities).map((name) => [name, unescapeHtml(`&${name}`)]);
+  expect(Object.fromEntries(ours)).toEqual(golden.entities);
 });
 
 describe("spaCy's tables", () => {

@@ -49,12 +49,15 @@ export async function latestCheckpoint<Progress>(folder: string): Promise<Checkp
   const newest = (await completeCheckpoints(folder)).at(-1);
   if (newest === undefined) return undefined;
   const path = join(folder, newest);
-  const file = await readSafetensors(join(path, 'tensors.safetensors'));
+  const cure = `Remove ${path} to resume from the checkpoint before it.`;
+  const file = await readSafetensors(join(path, 'tensors.safetensors')).catch((error: unknown) => {
+    throw error instanceof UserError ? new UserError(`${error.message} ${cure}`, { cause: error }) : error;
+  });
   const tensors = new Map([...file.tensors].map(([name, { shape }]) => [name, { shape, data: floatValues(file.tensors, name) }]));
   try {
     return { tensors, progress: JSON.parse(await readFile(join(path, 'progress.json'), 'utf8')) as Progress };
   } catch {
-    throw new UserError(`${join(path, 'progress.json')} cannot be read. Remove ${path} to resume from the checkpoint before it.`);
+    throw new UserError(`${join(path, 'progress.json')} cannot be read. ${cure}`);
   }
 }
 
@@ -79,9 +82,10 @@ async function removeOld(folder: string): Promise<void> {
     const files = await readdir(join(folder, name));
     if (!files.includes('keep')) await rm(join(folder, name), { recursive: true, force: true });
   }
-  // What a killed run left half-written. A live run never has a temporary folder while this runs: it has just renamed its own.
+  // What a killed run left half-written. A live run has nothing of the kind while this runs: its own has just been completed.
   for (const name of await readdir(folder)) {
-    if (name.startsWith('.step-')) await rm(join(folder, name), { recursive: true, force: true });
+    const unfinished = name.startsWith('step-') && !complete.includes(name);
+    if (unfinished || name.startsWith('.step-')) await rm(join(folder, name), { recursive: true, force: true });
   }
 }
 

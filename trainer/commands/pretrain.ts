@@ -31,6 +31,7 @@ export async function pretrain(corpus: string, options: PretrainOptions): Promis
     backwards: options.backwards ?? false,
     precision: options.half === true ? 'F16' : 'F32',
     dataLicence: options.dataLicence,
+    checkpoints: options.checkpoints,
   };
   await trainingSession('pretraining', options, (session) => pretrainLanguageModel(config, options.out, session));
 }

@@ -1,3 +1,5 @@
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { hasCheckpoint } from '../checkpoint/checkpoint.ts';
 import { createProgress, type Progress } from '../report/progress.ts';
 import { printJson } from '../report/results.ts';
@@ -14,6 +16,8 @@ export interface SessionOptions {
   readonly resume?: boolean | undefined;
   readonly json?: boolean | undefined;
   readonly checkpointMinutes?: number | undefined;
+  /** Where checkpoints go, if not in `out`. */
+  readonly checkpoints?: string | undefined;
   readonly recordEvery?: number | undefined;
 }
 
@@ -22,15 +26,19 @@ export interface SessionOptions {
  * final figures.
  *
  * @param label what is going on, such as `pretraining`
- * @throws UserError where `out` holds an earlier run and `--resume` is not given
+ * @throws UserError where `out` holds an earlier run and `--resume` is not given, or a model that is not of this run
  */
 export async function trainingSession(
   label: string,
-  { out, resume = false, json = false, checkpointMinutes = CHECKPOINT_MINUTES, recordEvery = RECORD_EVERY }: SessionOptions,
+  { out, resume = false, json = false, checkpoints, checkpointMinutes = CHECKPOINT_MINUTES, recordEvery = RECORD_EVERY }: SessionOptions,
   train: (options: Omit<TrainingOptions, 'run'>) => Promise<TrainingOutcome>,
 ): Promise<void> {
-  if (!resume && (await hasCheckpoint(new RunFolder(out).checkpoints))) {
+  const begun = await hasCheckpoint(new RunFolder(out, checkpoints).checkpoints);
+  if (begun && !resume) {
     throw new UserError(`${out} holds an earlier run. Add --resume to go on with it, or choose another --out.`);
+  }
+  if (!begun && (await exists(join(out, 'model.json')))) {
+    throw new UserError(`${out} holds a model, which would be overwritten. Choose another --out.`);
   }
   const interruption = new AbortController();
   const interrupt = (): void => {
@@ -60,6 +68,10 @@ export async function trainingSession(
   } finally {
     process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
   }
+}
+
+async function exists(path: string): Promise<boolean> {
+  return stat(path).then(() => true, () => false);
 }
 
 /** Turns reports of steps into a progress line. */

@@ -124,6 +124,7 @@ async function readCache(folder: string, key: string): Promise<EncodedCorpus | u
       readFile(join(folder, 'vocabulary.json'), 'utf8'),
     ]);
     if (ids.byteLength !== description.tokens * description.bytesPerToken) return undefined;
+    if (offsets.byteLength !== (description.documents + 1) * Float64Array.BYTES_PER_ELEMENT) return undefined;
     return {
       corpus: {
         ids: description.bytesPerToken === 2 ? new Uint16Array(exactBuffer(ids)) : new Int32Array(exactBuffer(ids)),

@@ -34,10 +34,33 @@ export function readBeforeWindow(
   options: DocumentOptions,
   masks: DropoutMasks,
 ): Reading {
-  return tidy(() => {
-    const passages = documents.map((ids) => ({ ids, start: 0, end: windowStart(ids.length, options) }));
-    return readPassages(parameters, passages, options.chunkLength, freshReading(sizes, documents.length), masks);
-  });
+  const ends = documents.map((ids) => windowStart(ids.length, options));
+  return readBeginnings(sizes, parameters, documents, ends, options.chunkLength, masks);
+}
+
+/** Reads each document from its first token to its `end`. A chunk's tensors are freed before the next, so memory does not grow with length. */
+function readBeginnings(
+  sizes: Sizes,
+  parameters: Parameters,
+  documents: readonly Int32Array[],
+  ends: readonly number[],
+  chunkLength: number,
+  masks: DropoutMasks = {},
+): Reading {
+  const furthest = Math.max(...ends);
+  let reading = freshReading(sizes, documents.length);
+  for (let start = 0; start < furthest; start += chunkLength) {
+    const next = tidy(() => {
+      const passages = documents.map((ids, row) => {
+        const end = ends[row] ?? 0;
+        return { ids, start: Math.min(start, end), end: Math.min(start + chunkLength, end) };
+      });
+      return readPassages(parameters, passages, chunkLength, reading, masks);
+    });
+    disposeReading(reading);
+    reading = next;
+  }
+  return reading;
 }
 
 /** What a classifier's training step needs besides the parameters. */
@@ -74,7 +97,7 @@ export function crossEntropy(logits: Tensor, classes: readonly number[]): Scalar
 }
 
 /**
- * Logits of whole documents, without dropout. Each chunk's tensors are freed before the next, so memory does not grow with length.
+ * Logits of whole documents, without dropout. Memory does not grow with their length.
  *
  * @returns `[batch, classes]`, rows in the order given
  */
@@ -85,16 +108,7 @@ export function classifierLogits(
   { chunkLength }: Pick<DocumentOptions, 'chunkLength'>,
 ): Tensor {
   const lengths = documents.map((ids) => ids.length);
-  const longest = Math.max(...lengths);
-  let reading = freshReading(sizes, documents.length);
-  for (let start = 0; start < longest; start += chunkLength) {
-    const next = tidy(() => {
-      const passages = documents.map((ids) => ({ ids, start: Math.min(start, ids.length), end: Math.min(start + chunkLength, ids.length) }));
-      return readPassages(parameters, passages, chunkLength, reading);
-    });
-    disposeReading(reading);
-    reading = next;
-  }
+  const reading = readBeginnings(sizes, parameters, documents, lengths, chunkLength);
   const logits = tf.tidy(() => head(parameters, concatPooled(reading.pooled, lengths)).logits);
   disposeReading(reading);
   return logits;

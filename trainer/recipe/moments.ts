@@ -1,5 +1,6 @@
 import { tf, type Tensor } from '../engine/operations.ts';
-import type { Optimizer } from '../optim/optimizer.ts';
+import type { Optimizer, TrainedParameters } from '../optim/optimizer.ts';
+import { UserError } from '../../text/errors.ts';
 
 /** The optimizer's memory as named tensors and counters, for a checkpoint. */
 export function storeMoments(optimizer: Optimizer): { moments: Map<string, Tensor>; updates: Record<string, number> } {
@@ -13,8 +14,13 @@ export function storeMoments(optimizer: Optimizer): { moments: Map<string, Tenso
   return { moments, updates };
 }
 
-/** Puts parameters and the optimizer's memory back as a checkpoint holds them. */
+/**
+ * Puts parameters and the optimizer's memory back as a checkpoint holds them.
+ *
+ * @throws UserError where the checkpoint is of a model with other sizes
+ */
 export function restoreMoments(optimizer: Optimizer, tensors: ReadonlyMap<string, Tensor>, updates: Readonly<Record<string, number>>): void {
+  refuseOtherShapes(optimizer.parameters, tensors);
   const take = (name: string): Tensor => {
     const tensor = tensors.get(name);
     if (tensor === undefined) throw new Error(`the checkpoint has no tensor ${name}`);
@@ -27,5 +33,18 @@ export function restoreMoments(optimizer: Optimizer, tensors: ReadonlyMap<string
   optimizer.dispose();
   for (const [name, count] of Object.entries(updates)) {
     optimizer.moments.set(name, { first: take(`moments.first.${name}`), second: take(`moments.second.${name}`), updates: count });
+  }
+}
+
+function refuseOtherShapes(parameters: TrainedParameters, tensors: ReadonlyMap<string, Tensor>): void {
+  const stored = [...tensors.keys()].filter((name) => !/^(moments|state)\./.test(name));
+  const shape = (tensor: Tensor | undefined): string => (tensor === undefined ? 'not there' : `[${tensor.shape.join(', ')}]`);
+  for (const name of new Set([...parameters.keys(), ...stored])) {
+    const [before, now] = [shape(tensors.get(name)), shape(parameters.get(name))];
+    if (before !== now) {
+      throw new UserError(
+        `Cannot resume: ${name} was ${before} when the run began and is ${now} now. Give the same sizes and data, or another --out to begin anew.`,
+      );
+    }
   }
 }

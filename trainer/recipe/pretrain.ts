@@ -1,7 +1,8 @@
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeModel, MODEL_SCHEMA_VERSION, type StoredModel } from '../checkpoint/modelFolder.ts';
 import { readCorpusFields } from '../data/corpus.ts';
-import { cachedCorpus, encodeCorpus, encodeWith } from '../data/encodeCorpus.ts';
+import { cachedCorpus, encodeCorpus, encodeWith, type EncodedCorpus } from '../data/encodeCorpus.ts';
 import { corpusLength, type TokenCorpus } from '../data/tokenCorpus.ts';
 import { tf } from '../engine/operations.ts';
 import { toHost } from '../engine/transfer.ts';
@@ -43,6 +44,8 @@ export interface PretrainConfig {
   readonly precision: 'F32' | 'F16';
   /** Licence of the corpus, for the model card. */
   readonly dataLicence?: string | undefined;
+  /** Where checkpoints go, if not in the run's folder. */
+  readonly checkpoints?: string | undefined;
 }
 
 /** Fewest tokens that are worth a step for each stream. */
@@ -57,24 +60,25 @@ export async function pretrain(
   out: string,
   options: Omit<TrainingOptions, 'run'>,
 ): Promise<TrainingOutcome> {
-  const run = new RunFolder(out);
-  await run.begin({ command: 'pretrain', ...config });
+  const run = new RunFolder(out, config.checkpoints);
   const note = options.onNote ?? (() => {});
 
-  const { corpus, vocabulary } = await cachedCorpus(join(out, 'corpus'), JSON.stringify([config.corpus, config.sizes.vocabulary, config.minCount]), () =>
-    encodeCorpus(
+  const cache = join(out, 'corpus');
+  // A run that begins anew reads its text anew, because that may have changed.
+  if (!options.resume) await rm(cache, { recursive: true, force: true });
+  let checked: Texts | undefined;
+  const encoded = await cachedCorpus(cache, JSON.stringify([config.corpus, config.sizes.vocabulary, config.minCount, ...(config.text ?? [])]), async () => {
+    const made = await encodeCorpus(
       readCorpusFields(config.corpus, { text: config.text }),
       { maxSize: config.sizes.vocabulary, minCount: config.minCount },
       { onProgress: everyTenMillion((millions) => note(`tokenized ${millions} million tokens`)) },
-    ),
-  );
-  const [training, validation] =
-    config.validation === undefined ? holdOut(corpus) : [corpus, await encodeWith(readCorpusFields(config.validation, { text: config.text }), vocabulary)];
-  if (corpusLength(training) < config.batch * SMALLEST_STREAM) {
-    throw new UserError(
-      `${config.corpus} has ${corpusLength(training)} tokens for training, too few for ${config.batch} parallel streams. Give more text or a smaller --batch.`,
     );
-  }
+    checked = await splitTexts(made, config); // Before anything is written.
+    return made;
+  });
+  const { training, validation } = checked ?? (await splitTexts(encoded, config));
+  const { vocabulary } = encoded;
+  await run.begin({ command: 'pretrain', ...config });
   const sizes: Sizes = { ...config.sizes, vocabulary: vocabulary.size };
   note(`${corpusLength(training)} tokens, vocabulary ${vocabulary.size}`);
 
@@ -107,6 +111,23 @@ export async function pretrain(
     task.dispose();
     tf.dispose([...parameters.values()]);
   }
+}
+
+interface Texts {
+  readonly training: TokenCorpus;
+  readonly validation: TokenCorpus | undefined;
+}
+
+/** @throws UserError where there is too little text to train on, or the held-out text cannot be read */
+async function splitTexts({ corpus, vocabulary }: EncodedCorpus, config: PretrainConfig): Promise<Texts> {
+  const [training, heldOut] = config.validation === undefined ? holdOut(corpus) : [corpus, undefined];
+  if (corpusLength(training) < config.batch * SMALLEST_STREAM) {
+    throw new UserError(
+      `${config.corpus} has ${corpusLength(training)} tokens for training, too few for ${config.batch} parallel streams. Give more text or a smaller --batch.`,
+    );
+  }
+  if (config.validation === undefined) return { training, validation: heldOut };
+  return { training, validation: await encodeWith(readCorpusFields(config.validation, { text: config.text }), vocabulary) };
 }
 
 /** The figures that a model folder keeps of its training. */

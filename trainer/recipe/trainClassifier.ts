@@ -1,5 +1,6 @@
 import { MODEL_SCHEMA_VERSION, writeModel, type ModelDescription, type StoredModel } from '../checkpoint/modelFolder.ts';
 import type { TrainingDocument } from '../data/document.ts';
+import { encodeDocument } from '../data/encodeDocument.ts';
 import { checkLabels, isLabelled, loadLabelledSet } from '../data/labelledSet.ts';
 import { readDocuments } from '../data/readers.ts';
 import { hostRandom } from '../engine/random.ts';
@@ -61,7 +62,7 @@ export async function trainClassifier(
   const batch = Math.max(SMALLEST_BATCH, Math.min(config.batch, Math.floor(training.length / STEPS_PER_EPOCH)));
   const { vocabulary, sizes, description } = startingPoint(start, training);
   const encode = (documents: readonly TrainingDocument[]): EncodedSet => ({
-    documents: documents.map(({ fields }) => vocabulary.encode(tokenizeFields(fields))),
+    documents: documents.map(({ fields }) => encodeDocument(fields, vocabulary, description.direction)),
     classes: documents.map(({ label }) => labels.indexOf(label)),
   });
   await run.begin({ command: 'train', ...config, batch, labelNames: labels });
@@ -94,7 +95,14 @@ export async function trainClassifier(
   }
 }
 
-async function readSets(config: ClassifierConfig): Promise<{ training: TrainingDocument[]; validation: TrainingDocument[]; labels: readonly string[] }> {
+/**
+ * Reads the labelled documents and decides which are trained on and which are held out.
+ *
+ * @throws UserError for data that cannot be read or learnt from
+ */
+export async function readSets(
+  config: Pick<ClassifierConfig, 'data' | 'validation' | 'validationFraction' | 'text' | 'label' | 'labels' | 'seed'>,
+): Promise<{ training: TrainingDocument[]; validation: TrainingDocument[]; labels: readonly string[] }> {
   const columns = { text: config.text, label: config.label };
   const { documents, labels } = await loadLabelledSet(config.data, columns);
   let training = [...documents];
@@ -105,7 +113,7 @@ async function readSets(config: ClassifierConfig): Promise<{ training: TrainingD
     }
     checkLabels(validation, labels);
   } else {
-    validation = takeBalanced(training, Math.round(training.length * config.validationFraction), config.seed, 'validation');
+    validation = takeShare(training, Math.round(training.length * config.validationFraction), config.seed);
     const heldOut = new Set(validation);
     training = training.filter((document) => !heldOut.has(document));
   }
@@ -113,7 +121,7 @@ async function readSets(config: ClassifierConfig): Promise<{ training: TrainingD
     if (config.labels > training.length) {
       throw new UserError(`--labels ${config.labels}: ${config.data} has only ${training.length} documents to train on.`);
     }
-    training = takeBalanced(training, config.labels, config.seed, 'labels');
+    training = takeBalanced(training, config.labels, config.seed);
   }
   const without = labels.find((label) => !training.some((document) => document.label === label));
   if (without !== undefined) {
@@ -122,11 +130,25 @@ async function readSets(config: ClassifierConfig): Promise<{ training: TrainingD
   return { training, validation, labels };
 }
 
-/** Draws documents at random, label by label in turn, so that each label has its share as long as it lasts. */
-function takeBalanced(documents: readonly TrainingDocument[], count: number, seed: number, site: string): TrainingDocument[] {
+/** The documents of each label in a random order, with the numbers in [0, 1) that they were ordered by. */
+function shuffledByLabel(documents: readonly TrainingDocument[], seed: number, site: string): Map<string, { document: TrainingDocument; key: number }[]> {
   const random = hostRandom({ seed, step: 0 }, site);
   const keyed = documents.map((document) => ({ document, key: random() })).toSorted((a, b) => a.key - b.key);
-  const byLabel = Map.groupBy(keyed, ({ document }) => document.label);
+  return Map.groupBy(keyed, ({ document }) => document.label);
+}
+
+/** Draws documents at random, of each label in proportion to how often it comes, so that they are like the whole. One of each label stays. */
+function takeShare(documents: readonly TrainingDocument[], count: number, seed: number): TrainingDocument[] {
+  return [...shuffledByLabel(documents, seed, 'validation').values()]
+    .flatMap((ofLabel) => ofLabel.slice(0, -1).map(({ document, key }, rank) => ({ document, place: (rank + key) / ofLabel.length })))
+    .toSorted((a, b) => a.place - b.place)
+    .slice(0, count)
+    .map(({ document }) => document);
+}
+
+/** Draws documents at random, label by label in turn, so that each label has its share as long as it lasts. */
+function takeBalanced(documents: readonly TrainingDocument[], count: number, seed: number): TrainingDocument[] {
+  const byLabel = shuffledByLabel(documents, seed, 'labels');
   const taken: TrainingDocument[] = [];
   for (let round = 0; taken.length < count; round++) {
     for (const label of [...byLabel.keys()].toSorted()) {

@@ -1,7 +1,7 @@
 import { readModel, type StoredModel } from '../checkpoint/modelFolder.ts';
 import { tf, type Tensor } from '../engine/operations.ts';
 import { toDevice } from '../engine/transfer.ts';
-import { tokenizeFields } from '../../text/tokenizer.ts';
+import { encodeDocument } from '../data/encodeDocument.ts';
 import { classifierProbabilities } from './classifierTask.ts';
 
 /**
@@ -32,7 +32,7 @@ export class TrainedClassifier {
 
   /** Token ids of a document, given as its text columns. */
   encode(fields: readonly string[]): Int32Array {
-    return this.model.vocabulary.encode(tokenizeFields(fields));
+    return encodeDocument(fields, this.model.vocabulary, this.model.description.direction);
   }
 
   /** Probabilities of each document, in the order given. Documents may have any length. */

@@ -123,7 +123,7 @@ class TrainingLoop<Item> {
   async run(): Promise<TrainingOutcome> {
     const { run, resume, signal } = this.#options;
     const start = resume ? await this.#restore() : { epoch: 0, stepInEpoch: 0 };
-    await run.rewind(this.#step);
+    await run.rewind(this.#step, start.epoch);
     let first = start.stepInEpoch;
     for (let epoch = start.epoch; epoch < this.#task.stepsPerEpoch.length; epoch++) {
       const end = this.#task.stepsPerEpoch[epoch] ?? 0;
@@ -139,6 +139,8 @@ class TrainingLoop<Item> {
         await nextTurn();
       }
       first = 0;
+      // Saved before the state is reset, so that a run that is made longer goes on in the middle of the epoch that was its last.
+      await this.#save(epoch, end);
       await this.#endEpoch(epoch);
     }
     return this.#outcome(false);
@@ -166,18 +168,21 @@ class TrainingLoop<Item> {
     const losses = [...this.#read, ...this.#readPending()];
     this.#read = [];
     this.#trainingLoss = losses.reduce((sum, loss) => sum + loss, 0) / losses.length;
-    if (!Number.isFinite(this.#trainingLoss)) {
-      throw new Error(
-        `Training has diverged: the loss is ${this.#trainingLoss} at step ${this.#step}. Train again with a lower --learning-rate, or resume from the last checkpoint.`,
-      );
-    }
     await this.#options.run.record({ step: this.#step, epoch: epoch + 1, loss: this.#trainingLoss, learningRate, tokens: this.#tokens });
   }
 
+  /** @throws Error where a loss is not finite: nothing is recorded or saved of a run that has diverged */
   #readPending(): number[] {
     const values = this.#pending.map((loss) => loss.dataSync()[0] ?? Number.NaN);
     tf.dispose(this.#pending);
     this.#pending = [];
+    const diverged = values.findIndex((loss) => !Number.isFinite(loss));
+    if (diverged >= 0) {
+      const step = this.#step - values.length + 1 + diverged;
+      throw new Error(
+        `Training has diverged: the loss is ${values[diverged]} at step ${step}. Train again with a lower --learning-rate, or resume from the last checkpoint.`,
+      );
+    }
     return values;
   }
 
@@ -188,7 +193,6 @@ class TrainingLoop<Item> {
       await this.#options.run.record({ step: this.#step, epoch: epoch + 1, ...this.#measured });
       this.#options.onNote?.(`epoch ${epoch + 1}: ${entries.map(([name, value]) => `${inWords(name)} ${value.toFixed(4)}`).join(', ')}`);
     }
-    await this.#save(epoch + 1, 0);
   }
 
   async #save(epoch: number, stepInEpoch: number): Promise<void> {
@@ -228,7 +232,7 @@ class TrainingLoop<Item> {
 
 function refuseChanges(before: TrainingTask<unknown>['settings'], now: TrainingTask<unknown>['settings']): void {
   for (const [name, value] of Object.entries(now)) {
-    if (before[name] !== value) {
+    if (JSON.stringify(before[name]) !== JSON.stringify(value)) {
       throw new UserError(
         `Cannot resume: ${inWords(name)} was ${before[name]} when the run began and is ${value} now. Give the same value, or another --out to begin anew.`,
       );

@@ -1,4 +1,12 @@
-import { BUNDLE_FILE, bundleChecksumText, parseBundle, parseVocabulary, sha256Hex, verifyChecksum, type Bundle } from '../../export/bundle.ts';
+import {
+  BUNDLE_FILE,
+  bundleChecksumText,
+  parseBundle,
+  parseVocabulary,
+  sha256Hex,
+  verifyChecksum,
+  type Bundle,
+} from '../../export/bundle.ts';
 import { GraphRuntime } from '../../serve/graphRuntime.ts';
 import { createEdgeSession, type WeightShard } from './onnxRuntime.ts';
 

@@ -28,10 +28,17 @@ export async function createEdgeSession(graph: Uint8Array, shards: readonly Weig
   env.wasm.proxy = false;
   env.wasm.wasmBinary = new Uint8Array(EMPTY_MODULE_BYTES).buffer;
   const instantiate = WebAssembly.instantiate;
-  const instantiateOurs = async (_bytes: unknown, imports?: WebAssembly.Imports) => ({ module: ortModule, instance: await instantiate(ortModule, imports) });
+  const instantiateOurs = async (_bytes: unknown, imports?: WebAssembly.Imports) => ({
+    module: ortModule,
+    instance: await instantiate(ortModule, imports),
+  });
   WebAssembly.instantiate = instantiateOurs as typeof WebAssembly.instantiate;
   try {
-    const session = await InferenceSession.create(graph, { executionProviders: ['wasm'], graphOptimizationLevel: 'all', externalData: shards });
+    const session = await InferenceSession.create(graph, {
+      executionProviders: ['wasm'],
+      graphOptimizationLevel: 'all',
+      externalData: shards,
+    });
     return new EdgeSession(session);
   } finally {
     WebAssembly.instantiate = instantiate;

@@ -10,15 +10,6 @@ import { writeTinyBundle } from '../../test/fixtures/tinyClassifier.ts';
 import { prepareAssets } from '../prepare.ts';
 import { TEXTS } from './texts.ts';
 
-declare module 'vitest' {
-  interface ProvidedContext {
-    assetsFolder: string;
-    labels: string[];
-    /** What onnxruntime-node answers to TEXTS: the logits of each. */
-    nodeLogits: number[][];
-  }
-}
-
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const folder = await mkdtemp(join(tmpdir(), 'ulmfit-edge-'));
   const bundleFolder = join(folder, 'bundle');
@@ -35,6 +26,9 @@ export default async function setup(project: TestProject): Promise<() => Promise
 
   project.provide('assetsFolder', assetsFolder);
   project.provide('labels', bundle.labels);
-  project.provide('nodeLogits', logits.map((row) => [...row]));
+  project.provide(
+    'nodeLogits',
+    logits.map((row) => [...row]),
+  );
   return () => rm(folder, { recursive: true });
 }

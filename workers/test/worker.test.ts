@@ -1,15 +1,17 @@
-import { env, SELF } from 'cloudflare:test';
-import { describe, expect, inject, it } from 'vitest';
+import { createExecutionContext, waitOnExecutionContext } from 'cloudflare:test';
+import { env, exports } from 'cloudflare:workers';
+import { describe, expect, inject, it, vi } from 'vitest';
 
 import { scoresOf, type LabelScore } from '../../serve/classifier.ts';
 import { loadEdgeBundle } from '../src/edgeRuntime.ts';
+import worker, { type Env } from '../src/worker.ts';
 import { article, TEXTS } from './texts.ts';
 
 /** onnxruntime-web against onnxruntime-node, in probabilities. */
 const TOLERANCE = 1e-4;
 
 const post = (body: unknown, init: RequestInit = {}) =>
-  SELF.fetch('http://edge.test/v1/classify', {
+  exports.default.fetch('http://edge.test/v1/classify', {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: typeof body === 'string' ? body : JSON.stringify(body),
@@ -23,6 +25,8 @@ function expectScores(actual: readonly LabelScore[] | undefined, wanted: readonl
 }
 
 const nodeAnswer = (index: number) => scoresOf(inject('labels'), Float32Array.from(inject('nodeLogits')[index] ?? []));
+
+const addressOf = (input: Request | URL | string) => (input instanceof Request ? input.url : input.toString());
 
 describe('the Worker', () => {
   it('answers as onnxruntime-node does, text by text', async () => {
@@ -41,6 +45,7 @@ describe('the Worker', () => {
 
   it('answers the same to many requests at once', async () => {
     const answers = await Promise.all(TEXTS.map(async (inputs) => (await (await post({ inputs })).json()) as LabelScore[]));
+    expect(answers).toHaveLength(TEXTS.length);
     for (const [index, answer] of answers.entries()) expectScores(answer, nodeAnswer(index));
   });
 
@@ -60,8 +65,10 @@ describe('the Worker', () => {
   });
 
   it('tells its health and its model', async () => {
-    expect(await (await SELF.fetch('http://edge.test/health')).json()).toEqual({ status: 'ok' });
-    expect(await (await SELF.fetch('http://edge.test/v1/models')).json()).toMatchObject({ models: [{ name: 'tiny', labels: inject('labels') }] });
+    expect(await (await exports.default.fetch('http://edge.test/health')).json()).toEqual({ status: 'ok' });
+    expect(await (await exports.default.fetch('http://edge.test/v1/models')).json()).toMatchObject({
+      models: [{ name: 'tiny', labels: inject('labels') }],
+    });
   });
 
   it.each([
@@ -80,23 +87,99 @@ describe('the Worker', () => {
 
   it('refuses what is not JSON, other methods and other addresses', async () => {
     expect((await post('inputs=good', { headers: { 'content-type': 'application/x-www-form-urlencoded' } })).status).toBe(415);
-    expect((await SELF.fetch('http://edge.test/v1/classify')).status).toBe(405);
-    expect((await SELF.fetch('http://edge.test/nothing')).status).toBe(404);
+    expect((await exports.default.fetch('http://edge.test/v1/classify')).status).toBe(405);
+    expect((await exports.default.fetch('http://edge.test/nothing')).status).toBe(404);
   });
 
   it('gives nobody the model', async () => {
     for (const file of ['bundle.json', 'model.onnx', 'weights-00.bin', 'vocabulary.json']) {
-      expect((await SELF.fetch(`http://edge.test/${file}`)).status).toBe(404);
+      expect((await exports.default.fetch(`http://edge.test/${file}`)).status).toBe(404);
     }
   });
 });
 
+describe('a client that hangs up', () => {
+  it('frees the places of its documents', async () => {
+    const client = new AbortController();
+    const ask = (inputs: unknown, signal?: AbortSignal) => {
+      const init = {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ inputs }),
+        ...(signal && { signal }),
+      };
+      const context = createExecutionContext();
+      return { response: worker.fetch(new Request('http://edge.test/v1/classify', init), env, context), context };
+    };
+    const long = Array.from({ length: 32 }, (_, index) => article(5_000, index));
+    // Three requests of 32 documents where there are 64 places: one of them is refused, the others wait for their answers.
+    const requests = [1, 2, 3].map(() => ask(long, client.signal));
+    const refused = await Promise.race(requests.map(async (request) => ({ request, status: (await request.response).status })));
+    expect(refused.status).toBe(429);
+    client.abort();
+    for (const { response, context } of requests.filter((request) => request !== refused.request)) {
+      expect((await response).status).toBe(499);
+      await waitOnExecutionContext(context);
+    }
+    expect((await ask('good').response).status).toBe(200);
+  });
+});
+
+describe('a fresh isolate', () => {
+  /** The Worker's module as a new isolate has it, with nothing loaded. */
+  const freshWorker = async () => {
+    vi.resetModules();
+    return (await import('../src/worker.ts')).default;
+  };
+  const ask = (fresh: typeof worker, assets: Fetcher) => {
+    const bindings: Env = { ASSETS: assets };
+    return fresh.fetch(new Request('http://edge.test/health'), bindings, createExecutionContext());
+  };
+
+  it('loads the model once for requests that come together', async () => {
+    const asked: string[] = [];
+    const counting: Fetcher = {
+      fetch: (input) => {
+        asked.push(addressOf(input));
+        return env.ASSETS.fetch(input);
+      },
+    };
+    const fresh = await freshWorker();
+    const responses = await Promise.all([1, 2, 3].map(() => ask(fresh, counting)));
+    expect(responses.map(({ status }) => status)).toEqual([200, 200, 200]);
+    expect(asked.filter((address) => address.endsWith('/model.onnx'))).toHaveLength(1);
+  });
+
+  it('answers 503 when the model cannot be loaded, and tries again', async () => {
+    const log = vi.spyOn(console, 'error').mockImplementation(() => {});
+    const fresh = await freshWorker();
+    const broken = await ask(fresh, { fetch: async () => new Response(null, { status: 500 }) });
+    expect(broken.status).toBe(503);
+    expect(await broken.json()).toEqual({ error: { code: 'unavailable', message: expect.any(String) } });
+    expect(log).toHaveBeenCalledOnce();
+    log.mockRestore();
+    expect((await ask(fresh, env.ASSETS)).status).toBe(200);
+  });
+});
+
 describe('loadEdgeBundle', () => {
+  it('leaves WebAssembly as it found it, and makes a graph call without giving the thread away', async () => {
+    const { instantiate } = WebAssembly;
+    const { runtime } = await loadEdgeBundle(env.ASSETS);
+    expect(WebAssembly.instantiate).toBe(instantiate);
+    // The scheduler relies on it: no request ever sees another one's call half done.
+    let others = 0;
+    setTimeout(() => (others += 1));
+    await runtime.run([{ tokens: Int32Array.of(2, 12, 13), state: runtime.freshState() }]);
+    expect(others).toBe(0);
+    await runtime.dispose();
+  });
+
   /** The deployed assets, with one file changed on the way. */
   const assetsWith = (file: string, change: (bytes: Uint8Array) => Uint8Array<ArrayBuffer> | undefined): Fetcher => ({
     async fetch(input) {
       const response = await env.ASSETS.fetch(input);
-      if (!String(input).endsWith(`/${file}`)) return response;
+      if (!addressOf(input).endsWith(`/${file}`)) return response;
       const changed = change(new Uint8Array(await response.arrayBuffer()));
       return changed === undefined ? new Response(null, { status: 404 }) : new Response(changed);
     },
@@ -112,6 +195,8 @@ describe('loadEdgeBundle', () => {
   });
 
   it('says which asset is missing', async () => {
-    await expect(loadEdgeBundle(assetsWith('weights-00.bin', () => undefined))).rejects.toThrow('The asset weights-00.bin was answered with 404');
+    await expect(loadEdgeBundle(assetsWith('weights-00.bin', () => undefined))).rejects.toThrow(
+      'The asset weights-00.bin was answered with 404',
+    );
   });
 });

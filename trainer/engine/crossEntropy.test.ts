@@ -1,0 +1,97 @@
+import { describe, expect, it } from 'vitest';
+import { relativeDifference } from '../../test/parity/closeness.ts';
+import { numbers, randomTensor, valueAndGradients } from '../testSupport.ts';
+import { tiedCrossEntropy, tiedCrossEntropySum } from './crossEntropy.ts';
+import { tf, type Tensor } from './operations.ts';
+
+/** Of every tensor, relative to its largest element. */
+const TOLERANCE = 1e-5;
+
+interface Case {
+  readonly hidden: Tensor;
+  readonly embedding: Tensor;
+  readonly bias: Tensor;
+  readonly targets: Tensor;
+}
+
+/** Every third row has the same target, so that their gradients meet in one row of the embedding. */
+function randomCase(rows: number, size: number, vocabulary: number): Case {
+  const targets = Array.from({ length: rows }, (_, row) => (row % 3 === 0 ? 5 : (row * 7919) % vocabulary));
+  return {
+    hidden: randomTensor([rows, size], 'hidden', 2),
+    embedding: randomTensor([vocabulary, size], 'embedding'),
+    bias: randomTensor([vocabulary], 'bias'),
+    targets: tf.tensor1d(targets, 'int32'),
+  };
+}
+
+/** The same in operations that tfjs differentiates by itself. */
+function plainCrossEntropy({ hidden, embedding, bias, targets }: Case): Tensor {
+  const logits = tf.add(tf.matMul(hidden, embedding, false, true), bias);
+  const wanted = tf.oneHot(targets, bias.size);
+  return tf.neg(tf.mean(tf.sum(tf.mul(wanted, tf.logSoftmax(logits)), 1)));
+}
+
+const fused = ({ hidden, embedding, bias, targets }: Case) => tiedCrossEntropy(hidden, embedding, bias, targets);
+function expectSame(loss: () => Tensor, expected: () => Tensor, given: Case): void {
+  const found = valueAndGradients(loss, variables(given));
+  const wanted = valueAndGradients(expected, variables(given));
+  expect(relativeDifference([found.value], [wanted.value])).toBeLessThan(TOLERANCE);
+  for (const [index, gradient] of found.gradients.entries()) {
+    expect(relativeDifference(gradient, wanted.gradients[index] ?? []), `gradient ${index}`).toBeLessThan(TOLERANCE);
+  }
+}
+
+const variables = ({ hidden, embedding, bias }: Case) => [hidden, embedding, bias];
+
+describe('tiedCrossEntropy', () => {
+  it.each([
+    { rows: 1, size: 3, vocabulary: 8 },
+    { rows: 12, size: 5, vocabulary: 40 },
+    // 256 rows of 60,000 logits are handled at a time: two blocks, the second one not full.
+    { rows: 300, size: 4, vocabulary: 60_000 },
+  ])('has the value and gradients of plain operations: $rows rows, vocabulary $vocabulary', ({ rows, size, vocabulary }) => {
+    const given = randomCase(rows, size, vocabulary);
+    expectSame(() => fused(given), () => plainCrossEntropy(given), given);
+  });
+
+  it('passes on the gradient that comes from above', () => {
+    const given = randomCase(6, 3, 16);
+    expectSame(() => tf.mul(fused(given), -2.5), () => tf.mul(plainCrossEntropy(given), -2.5), given);
+  });
+
+  it.each([80, 800])('stays finite where logits are ±%i', (height) => {
+    // Word 0 has the logit +height, word 1 -height, word 2 nothing. The rows want each of them once.
+    const given: Case = {
+      hidden: tf.tensor2d([[1], [1], [1]]),
+      embedding: tf.tensor2d([[height], [-height], [0]]),
+      bias: tf.zeros([3]),
+      targets: tf.tensor1d([0, 1, 2], 'int32'),
+    };
+    const { value, gradients } = valueAndGradients(() => fused(given), variables(given));
+    expect(value).toBeCloseTo((0 + 2 * height + height) / 3, 3);
+    const [hidden, embedding, bias] = gradients;
+    // Softmax is (1, 0, 0) in every row, so each row's logits have the gradient (1, 0, 0) less its own word's one, over 3.
+    expect([...(bias ?? [])]).toEqual([2 / 3, -1 / 3, -1 / 3].map(Math.fround));
+    expect([...(embedding ?? [])]).toEqual([2 / 3, -1 / 3, -1 / 3].map(Math.fround));
+    expect(relativeDifference(hidden ?? [], [0, (2 * height) / 3, height / 3])).toBeLessThan(TOLERANCE);
+  });
+
+  it('leaves nothing behind', () => {
+    const given = randomCase(300, 2, 60_000);
+    const before = tf.memory().numTensors;
+    valueAndGradients(() => fused(given), variables(given));
+    expect(tf.memory().numTensors).toBe(before);
+    fused(given).dispose();
+    tiedCrossEntropySum(given.hidden, given.embedding, given.bias, given.targets).dispose();
+    expect(tf.memory().numTensors).toBe(before);
+  });
+});
+
+describe('tiedCrossEntropySum', () => {
+  it.each([12, 300])('is the mean times the rows: %i of them', (rows) => {
+    const given = randomCase(rows, 4, 60_000);
+    const [sum = Number.NaN] = numbers(tiedCrossEntropySum(given.hidden, given.embedding, given.bias, given.targets));
+    expect(relativeDifference([sum / rows], numbers(fused(given)))).toBeLessThan(TOLERANCE);
+  });
+});

@@ -1,0 +1,96 @@
+import { describe, expect, it } from 'vitest';
+import { tf, type Tensor } from '../engine/operations.ts';
+import { numbers, randomValues, valueAndGradients } from '../testSupport.ts';
+import { concatPooled, emptyPooledValues, poolChunk, type PooledValues } from './pooling.ts';
+
+const TIME = 5;
+const SIZE = 3;
+const LENGTHS = [5, 1, 3, 4];
+const BATCH = LENGTHS.length;
+
+/** Encoder outputs, all negative; the places beyond a document's end hold what would win every maximum. */
+function chunk(name: string, lengths: readonly number[] = LENGTHS): Tensor {
+  const values = randomValues(TIME * BATCH * SIZE, name).map((value, index) => {
+    const t = Math.floor(index / (BATCH * SIZE));
+    const row = Math.floor(index / SIZE) % BATCH;
+    return t < (lengths[row] ?? 0) ? -0.6 + value / 4 : 1000;
+  });
+  return tf.tensor(values, [TIME, BATCH, SIZE]);
+}
+
+/** Pools each row by itself, in plain numbers. */
+function plainPooling(chunks: readonly { outputs: Tensor; lengths: readonly number[] }[]): Record<keyof PooledValues, number[]> {
+  const rows = Array.from({ length: BATCH }, (_, row) =>
+    chunks.flatMap(({ outputs, lengths }) => {
+      const values = numbers(outputs);
+      const output = (t: number) => values.slice((t * BATCH + row) * SIZE, (t * BATCH + row + 1) * SIZE);
+      return Array.from({ length: lengths[row] ?? 0 }, (_output, t) => output(t));
+    }),
+  );
+  const units = [...Array(SIZE).keys()];
+  const over = (reduce: (values: number[]) => number) => rows.flatMap((outputs) => units.map((unit) => reduce(outputs.map((o) => o[unit] ?? 0))));
+  return {
+    last: over((values) => values.at(-1) ?? Number.NaN),
+    maximum: over((values) => Math.max(...values)),
+    sum: over((values) => values.reduce((sum, value) => sum + value, 0)),
+  };
+}
+
+function expectPooled(found: PooledValues, expected: Record<keyof PooledValues, number[]>): void {
+  expect(numbers(found.last)).toEqual(expected.last);
+  expect(numbers(found.maximum)).toEqual(expected.maximum);
+  for (const [index, value] of numbers(found.sum).entries()) expect(value).toBeCloseTo(expected.sum[index] ?? Number.NaN, 5);
+}
+
+describe('poolChunk', () => {
+  const empty = () => emptyPooledValues(BATCH, SIZE);
+
+  it('never lets padding into last, maximum or sum, also where all activations are negative', () => {
+    const outputs = chunk('outputs');
+    expectPooled(poolChunk(empty(), outputs, LENGTHS), plainPooling([{ outputs, lengths: LENGTHS }]));
+  });
+
+  it('takes a full chunk as it is', () => {
+    const full = LENGTHS.map(() => TIME);
+    const outputs = chunk('outputs', full);
+    expectPooled(poolChunk(empty(), outputs, full), plainPooling([{ outputs, lengths: full }]));
+  });
+
+  it('goes on from chunk to chunk', () => {
+    const full = LENGTHS.map(() => TIME);
+    const chunks = [
+      { outputs: chunk('first', full), lengths: full },
+      { outputs: chunk('second'), lengths: LENGTHS },
+    ];
+    const pooled = chunks.reduce((before, { outputs, lengths }) => poolChunk(before, outputs, lengths), empty());
+    expectPooled(pooled, plainPooling(chunks));
+  });
+
+  it('gives padding no gradient', () => {
+    const outputs = chunk('outputs');
+    for (const part of ['last', 'maximum', 'sum'] as const) {
+      const { gradients } = valueAndGradients(() => tf.sum(poolChunk(empty(), outputs, LENGTHS)[part]), [outputs]);
+      const [gradient = []] = gradients;
+      const total = Array.from({ length: BATCH }, () => 0);
+      for (const [index, value] of gradient.entries()) {
+        const t = Math.floor(index / (BATCH * SIZE));
+        const row = Math.floor(index / SIZE) % BATCH;
+        if (t >= (LENGTHS[row] ?? 0)) expect(value, `${part} at ${t}, row ${row}`).toBe(0);
+        total[row] = (total[row] ?? 0) + value;
+      }
+      // One place of each unit is the last and one the largest; all count in the sum.
+      expect(total).toEqual(LENGTHS.map((length) => SIZE * (part === 'sum' ? length : 1)));
+    }
+  });
+});
+
+describe('concatPooled', () => {
+  it('is [last, maximum, mean], each document by its own length', () => {
+    const tensor = (values: number[]) => tf.tensor2d(values, [2, 2]);
+    const pooled = { last: tensor([1, 2, 3, 4]), maximum: tensor([5, 6, 7, 8]), sum: tensor([10, 20, 30, 40]) };
+    expect(concatPooled(pooled, [10, 4]).arraySync()).toEqual([
+      [1, 2, 5, 6, 1, 2],
+      [3, 4, 7, 8, 7.5, 10],
+    ]);
+  });
+});

@@ -1,0 +1,50 @@
+/**
+ * `npm run edge -- [<bundle>] [<wrangler dev options>…]`: the Worker on this machine, at http://127.0.0.1:8787 unless told.
+ * It runs in workerd, as it would at the edge. Nothing leaves the machine: no account, update check or usage report.
+ */
+import { spawn } from 'node:child_process';
+import { createRequire } from 'node:module';
+import { dirname, join, relative } from 'node:path';
+
+import { UserError } from '../text/errors.ts';
+import { prepareAssets } from './prepare.ts';
+
+/** What `npm run demo` exports. */
+const DEMO_BUNDLE = join(import.meta.dirname, '..', 'runs', 'demo', 'bundle');
+
+/** Keeps wrangler from asking the network for anything: usage reports, updates, and the place to claim requests come from. */
+const OFFLINE = {
+  WRANGLER_SEND_METRICS: 'false',
+  WRANGLER_SEND_ERROR_REPORTS: 'false',
+  WRANGLER_HIDE_BANNER: 'true',
+  CLOUDFLARE_CF_FETCH_ENABLED: 'false',
+};
+
+/** Prepares the assets, then is wrangler until that ends; answers with its exit code. */
+async function develop(args: readonly string[]): Promise<number> {
+  const [first] = args;
+  const named = first !== undefined && !first.startsWith('-');
+  await prepareAssets(named ? first : DEMO_BUNDLE).catch((error: unknown) => {
+    if (named || !(error instanceof UserError)) throw error;
+    throw new UserError(`${error.message}\n\`npm run demo\` makes the demo's bundle; \`npm run edge -- <bundle>\` takes another one.`);
+  });
+  console.error(`Serving ${relative(process.cwd(), named ? first : DEMO_BUNDLE) || '.'} from a Worker on this machine.`);
+  const wrangler = join(dirname(createRequire(import.meta.url).resolve('wrangler/package.json')), 'bin', 'wrangler.js');
+  const child = spawn(process.execPath, [wrangler, 'dev', '--local', ...args.slice(named ? 1 : 0)], {
+    cwd: import.meta.dirname,
+    stdio: 'inherit',
+    env: { ...process.env, ...OFFLINE },
+  });
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => child.kill(signal));
+  return new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('exit', (code, signal) => resolve(code ?? (signal === null ? 1 : 0)));
+  });
+}
+
+try {
+  process.exitCode = await develop(process.argv.slice(2));
+} catch (error) {
+  console.error(error instanceof UserError ? error.message : error);
+  process.exitCode = error instanceof UserError ? 2 : 1;
+}

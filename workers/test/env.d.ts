@@ -1,5 +1,0 @@
-declare namespace Cloudflare {
-  interface Env {
-    readonly ASSETS: Fetcher;
-  }
-}
