@@ -1,6 +1,6 @@
 /**
  * `npm run demo`: the whole product on real reviews, each step by the command that a person would type. Fine-tunes the shipped
- * language model on reviews, trains a classifier with 100 labels, measures it on held-out reviews, exports it, serves it and
+ * language model on reviews, trains a classifier with 200 labels, measures it on held-out reviews, exports it, serves it and
  * asks it over HTTP.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
@@ -18,7 +18,7 @@ const LANGUAGE_MODEL = join(ROOT, 'models', 'wiki-small');
 const REVIEWS = join(import.meta.dirname, 'movie-reviews.jsonl.gz');
 
 /** Reviews with a label to train on; the rest of the training part is used without its labels. */
-const LABELLED = 100;
+const LABELLED = 200;
 const HELD_OUT = 200;
 
 interface Review {
@@ -37,15 +37,15 @@ async function main(): Promise<void> {
   const seed = ['--seed', flags.seed];
 
   await step('Set up the training engine', 'setup');
-  await step('Step 2 of ULMFiT: the language model reads 300 reviews, without their labels', 'finetune', path.unlabelled,
-    '--from', LANGUAGE_MODEL, '--out', path.languageModel, '--epochs', '2', '--batch', '32', '--drop-mult', '0.5', ...seed);
+  await step('Step 2 of ULMFiT: the language model reads 400 reviews, without their labels', 'finetune', path.unlabelled,
+    '--from', LANGUAGE_MODEL, '--out', path.languageModel, '--epochs', '1', '--batch', '32', '--drop-mult', '0.5', ...seed);
   await step(`Step 3: a classifier learns from ${LABELLED} labelled reviews`, 'train', path.labelled,
-    '--from', path.languageModel, '--out', path.classifier, '--valid-fraction', '0', '--epochs', '7', ...seed);
+    '--from', path.languageModel, '--out', path.classifier, '--valid-fraction', '0', '--epochs', '5', ...seed);
   const accuracy = await measure(`How good is it? ${HELD_OUT} reviews that it has never seen`, path.classifier, path.heldOut);
   let fromScratch: number | undefined;
   if (flags.compare) {
     await step('For comparison: the same labels, without a pretrained language model', 'train', path.labelled,
-      '--from-scratch', '--out', path.scratch, '--valid-fraction', '0', '--epochs', '7', ...seed);
+      '--from-scratch', '--out', path.scratch, '--valid-fraction', '0', '--epochs', '5', ...seed);
     fromScratch = await measure('And how good is that?', path.scratch, path.heldOut);
   }
   await step('Export to ONNX, checked against the trainer', 'export', path.classifier, '--out', path.bundle, '--documents', path.heldOut);
@@ -60,7 +60,7 @@ async function main(): Promise<void> {
   console.log(`\nServe it:  npx ulmfit serve ${relative(process.cwd(), path.bundle)}`);
 }
 
-/** Unpacks the reviews: 100 with labels, 300 without (the same 100 among them), 200 held out. */
+/** Unpacks the reviews: 200 held out, 400 to fine-tune on, 200 of these with their labels. */
 async function writeData() {
   await rm(OUT, { recursive: true, force: true });
   await mkdir(OUT, { recursive: true });
