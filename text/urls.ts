@@ -24,6 +24,9 @@ const HOST_PORT_AND_PATH = new RegExp(
 );
 const SCHEME = new RegExp(`[${WORD}+\\-.]{2,}:\\/\\/`, 'vy');
 
+/** Nothing longer is an address: browsers take about this much, and the pattern's memory grows with the length. */
+const LONGEST_URL = 2 ** 16;
+
 /**
  * True where spaCy's URL pattern matches the whole chunk, which must hold no white space.
  *
@@ -31,7 +34,7 @@ const SCHEME = new RegExp(`[${WORD}+\\-.]{2,}:\\/\\/`, 'vy');
  * @example isUrl('someone@example.org') // true
  */
 export function isUrl(chunk: string): boolean {
-  if (!chunk.includes('.')) return false; // every host has a dot
+  if (chunk.length > LONGEST_URL || !chunk.includes('.')) return false; // every host has a dot
   if (hostStartsAt(chunk, 0)) return true;
   SCHEME.lastIndex = 0;
   if (SCHEME.test(chunk) && hostStartsAt(chunk, SCHEME.lastIndex)) return true;

@@ -89,3 +89,7 @@ describe('isUrl', () => {
     expect(isUrl(text)).toBe(false);
   });
 });
+
+it('splits millions of characters without a space', () => {
+  for (const piece of ['a.', 'http://', "'s", 'a-']) expect(splitWords(piece.repeat(1e6)).length).toBeGreaterThan(0);
+});

@@ -30,8 +30,7 @@ export async function loadBundle(folder: string, options: NodeRuntimeOptions = {
   const session = await InferenceSession.create(graphPath, {
     executionProviders: ['cpu'],
     graphOptimizationLevel: 'all',
-    // Threads that wait by spinning took a quarter more processor time for the same work, and on a machine with other
-    // programs on it made the answers later, not sooner.
+    // Threads that wait by spinning take more processor time for the same work, which other programs on the machine pay for.
     extra: { session: { intra_op: { allow_spinning: '0' } } },
     ...(options.threads === undefined ? {} : { intraOpNumThreads: options.threads }),
   });
