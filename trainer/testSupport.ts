@@ -16,7 +16,14 @@ export function randomValues(count: number, name: string, range = 1): Float32Arr
 
 /** A tensor of {@link randomValues}. */
 export function randomTensor(shape: number[], name: string, range = 1): Tensor {
-  return tf.tensor(randomValues(shape.reduce((product, axis) => product * axis, 1), name, range), shape);
+  return tf.tensor(
+    randomValues(
+      shape.reduce((product, axis) => product * axis, 1),
+      name,
+      range,
+    ),
+    shape,
+  );
 }
 
 /** A language model whose weights are large enough for everything to matter. */
@@ -42,7 +49,9 @@ export function randomDocument(length: number, name: string, vocabulary = TINY.v
 
 /** Documents that all say the same over and over, which a language model soon knows by heart. */
 export function repetitiveCorpus(documents: number, length: number): TokenCorpus {
-  return tokenCorpus(Array.from({ length: documents }, () => Int32Array.from({ length }, (_, place) => (place === 0 ? 2 : 9 + (place % 6)))));
+  return tokenCorpus(
+    Array.from({ length: documents }, () => Int32Array.from({ length }, (_, place) => (place === 0 ? 2 : 9 + (place % 6)))),
+  );
 }
 
 /** A scalar and its gradients in some tensors, as plain numbers. */

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readdirSync } from 'node:fs';
 import { mkdir, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -83,6 +84,26 @@ describe('checkpoints', () => {
     expect(await latestCheckpoint<Progress>(folder)).toEqual(checkpointOf(1));
   });
 
+  it('have their marker only while they are whole', async () => {
+    const folder = await temporaryFolder();
+    let saving = true;
+    const seen = new Set<string>();
+    const watch = async (): Promise<void> => {
+      while (saving) {
+        for (const name of readdirSync(folder).filter((candidate) => candidate.startsWith('step-'))) {
+          const files = readdirSync(join(folder, name));
+          if (files.includes('complete')) seen.add(files.toSorted().join(' '));
+        }
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    };
+    const watching = watch();
+    await save(folder, 1, 1, 2, 3);
+    saving = false;
+    await watching;
+    expect([...seen]).toEqual(['complete progress.json tensors.safetensors']);
+  });
+
   it('survive a kill at any moment', async () => {
     const folder = await temporaryFolder();
     const module = new URL('checkpoint.ts', import.meta.url).href;
@@ -94,8 +115,10 @@ describe('checkpoints', () => {
         process.stdout.write(step + '\\n');
       }`;
     let last = 0;
-    for (const wait of [0, 3, 11]) {
-      const child = spawn(process.execPath, ['--input-type=module', '--eval', source, String(last + 1)], { stdio: ['ignore', 'pipe', 'inherit'] });
+    for (const wait of [0, 7]) {
+      const child = spawn(process.execPath, ['--input-type=module', '--eval', source, String(last + 1)], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
       let output = '';
       child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));
       await expect.poll(() => output.split('\n').length, { interval: 1, timeout: 20_000 }).toBeGreaterThan(3);

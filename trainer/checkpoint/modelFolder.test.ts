@@ -9,7 +9,14 @@ import type { Sizes } from '../model/presets.ts';
 import { readModel, writeModel, type ModelDescription, type StoredModel } from './modelFolder.ts';
 import { readSafetensors, writeSafetensors, type Tensor } from './safetensors.ts';
 
-const VOCABULARY = Vocabulary.fromCounts(new Map([['film', 3], ['good', 4], ['bad', 5]]), { maxSize: 60, minCount: 1 });
+const VOCABULARY = Vocabulary.fromCounts(
+  new Map([
+    ['film', 3],
+    ['good', 4],
+    ['bad', 5],
+  ]),
+  { maxSize: 60, minCount: 1 },
+);
 const SIZES: Sizes = { vocabulary: VOCABULARY.size, embedding: 3, hidden: 5, layers: 2 };
 const LABELS = ['neg', 'pos'];
 
@@ -69,7 +76,7 @@ describe('a model folder', () => {
     expect((await readdir(folder)).toSorted()).toEqual(['README.md', 'model.json', 'model.safetensors', 'vocabulary.json']);
     const read = await readModel(folder, kind);
     expect(read.description).toEqual(written.description);
-    expect([...read.tensors].toSorted()).toEqual([...written.tensors].toSorted());
+    expect(read.tensors).toEqual(written.tensors);
     expect(read.vocabulary.tokens).toEqual(VOCABULARY.tokens);
     expect(await readFile(join(folder, 'README.md'), 'utf8')).toBe('# Card\n');
   });
@@ -80,7 +87,7 @@ describe('a model folder', () => {
     await writeModel(folder, written, { card: '', precision: 'F16' });
     const { tensors } = await readSafetensors(join(folder, 'model.safetensors'));
     expect(new Set([...tensors.values()].map(({ dtype }) => dtype))).toEqual(new Set(['F16']));
-    expect([...(await readModel(folder)).tensors].toSorted()).toEqual([...written.tensors].toSorted());
+    expect((await readModel(folder)).tensors).toEqual(written.tensors);
   });
 });
 
@@ -92,7 +99,11 @@ const MISTAKES: readonly [what: string, change: Change, message: (folder: string
     (folder) => rm(join(folder, 'model.json')),
     (folder) => `${folder} is not a model folder: model.json is missing. A folder of an unfinished run has none yet.`,
   ],
-  ['does not exist', (folder) => rm(folder, { recursive: true }), (folder) => `There is no model folder ${folder}. Give the path of a folder that holds model.json.`],
+  [
+    'does not exist',
+    (folder) => rm(folder, { recursive: true }),
+    (folder) => `There is no model folder ${folder}. Give the path of a folder that holds model.json.`,
+  ],
   [
     'was written by a newer program',
     describing({ schemaVersion: 2, kind: 'something new' }),
@@ -125,7 +136,11 @@ const MISTAKES: readonly [what: string, change: Change, message: (folder: string
     (folder) => writeFile(join(folder, 'model.json'), '{"schemaVersion": 1,'),
     (folder) => `${folder}/model.json is not valid JSON; the file is damaged.`,
   ],
-  ['holds JSON that is no object', (folder) => writeFile(join(folder, 'model.json'), 'null'), (folder) => `${folder}/model.json: the file is wrong: `],
+  [
+    'holds JSON that is no object',
+    (folder) => writeFile(join(folder, 'model.json'), 'null'),
+    (folder) => `${folder}/model.json: the file is wrong: `,
+  ],
   [
     'has no vocabulary',
     (folder) => rm(join(folder, 'vocabulary.json')),
@@ -144,7 +159,8 @@ const MISTAKES: readonly [what: string, change: Change, message: (folder: string
   [
     "has another model's vocabulary",
     (folder) => writeFile(join(folder, 'vocabulary.json'), JSON.stringify(VOCABULARY.tokens.slice(0, -1))),
-    (folder) => `${folder}/vocabulary.json has ${SIZES.vocabulary - 1} tokens, but the model has ${SIZES.vocabulary}. They do not belong together.`,
+    (folder) =>
+      `${folder}/vocabulary.json has ${SIZES.vocabulary - 1} tokens, but the model has ${SIZES.vocabulary}. They do not belong together.`,
   ],
   [
     'lacks a tensor',
@@ -156,7 +172,11 @@ const MISTAKES: readonly [what: string, change: Change, message: (folder: string
     weighing((tensors) => tensors.set('head.1.bias', { dtype: 'F32', shape: [3], data: new Float32Array(3) })),
     (folder) => `${folder}/model.safetensors: Tensor "head.1.bias" has the shape [3], expected [2].`,
   ],
-  ['has no weights', (folder) => rm(join(folder, 'model.safetensors')), (folder) => `Cannot read ${folder}/model.safetensors: no such file. Check the path.`],
+  [
+    'has no weights',
+    (folder) => rm(join(folder, 'model.safetensors')),
+    (folder) => `Cannot read ${folder}/model.safetensors: no such file. Check the path.`,
+  ],
   [
     'is a file',
     async (folder) => {

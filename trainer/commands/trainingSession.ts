@@ -31,7 +31,7 @@ export interface SessionOptions {
 export async function trainingSession(
   label: string,
   { out, resume = false, json = false, checkpoints, checkpointMinutes = CHECKPOINT_MINUTES, recordEvery = RECORD_EVERY }: SessionOptions,
-  train: (options: Omit<TrainingOptions, 'run'>) => Promise<TrainingOutcome>,
+  train: (options: Omit<TrainingOptions, 'run' | 'config'>) => Promise<TrainingOutcome>,
 ): Promise<void> {
   const begun = await hasCheckpoint(new RunFolder(out, checkpoints).checkpoints);
   if (begun && !resume) {

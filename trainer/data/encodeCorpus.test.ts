@@ -41,7 +41,13 @@ describe('encodeCorpus', () => {
   });
 
   it('extends a vocabulary without moving its ids', async () => {
-    const old = Vocabulary.fromCounts(new Map([['film', 3], ['plot', 2]]), LIMITS);
+    const old = Vocabulary.fromCounts(
+      new Map([
+        ['film', 3],
+        ['plot', 2],
+      ]),
+      LIMITS,
+    );
     const { vocabulary, corpus } = await encodeCorpus(fieldsOf(TEXTS), LIMITS, { extend: old });
     expect(vocabulary.tokens.slice(0, 11)).toEqual([...SPECIAL_TOKENS, 'film', 'plot']);
     expect(vocabulary.tokens.slice(11, 15)).toEqual(['good', ',', 'a', '.']);
@@ -68,7 +74,11 @@ describe('encodeWith', () => {
 describe('cachedCorpus', () => {
   const made = () => encodeCorpus(fieldsOf(TEXTS), LIMITS);
   const unwanted = (): Promise<EncodedCorpus> => Promise.reject(new Error('the cache was not used'));
-  const plain = ({ corpus, vocabulary }: EncodedCorpus) => ({ ids: [...corpus.ids], offsets: [...corpus.offsets], tokens: vocabulary.tokens });
+  const plain = ({ corpus, vocabulary }: EncodedCorpus) => ({
+    ids: [...corpus.ids],
+    offsets: [...corpus.offsets],
+    tokens: vocabulary.tokens,
+  });
 
   it('keeps a corpus and gives it back', async () => {
     const folder = join(await temporaryFolder(), 'run', 'corpus');
@@ -119,7 +129,7 @@ describe('cachedCorpus', () => {
 
   it('writes nothing where the corpus cannot be made', async () => {
     const folder = await temporaryFolder();
-    await expect(cachedCorpus(join(folder, 'corpus'), 'key', unwanted)).rejects.toThrow();
+    await expect(cachedCorpus(join(folder, 'corpus'), 'key', unwanted)).rejects.toThrow('the cache was not used');
     expect(await readdir(folder)).toEqual([]);
   });
 });

@@ -20,7 +20,8 @@ const documents = LENGTHS.map((length) => randomDocument(length, 'document'));
 const classes = documents.map((_, row) => row % CLASSES);
 
 const softmax = (logits: Tensor): number[] => numbers(tf.softmax(logits));
-const logitsOf = (texts: readonly Int32Array[], chunkLength = 7): number[] => numbers(classifierLogits(TINY, parameters, texts, { chunkLength }));
+const logitsOf = (texts: readonly Int32Array[], chunkLength = 7): number[] =>
+  numbers(classifierLogits(TINY, parameters, texts, { chunkLength }));
 
 describe('classifierLogits', () => {
   it('gives the probabilities of the plain equations, padding and chunks or not', () => {
@@ -65,7 +66,9 @@ describe('classifierLogits', () => {
 
   it('takes no more memory for a longer document, and leaves none behind', async () => {
     const peak = async (length: number) => {
-      const { peakBytes } = await tf.profile(() => classifierLogits(TINY, parameters, [randomDocument(length, 'long')], { chunkLength: 7 }));
+      const { peakBytes } = await tf.profile(() =>
+        classifierLogits(TINY, parameters, [randomDocument(length, 'long')], { chunkLength: 7 }),
+      );
       return peakBytes;
     };
     const before = tf.memory().numTensors;
@@ -78,7 +81,13 @@ describe('classifierLogits', () => {
 });
 
 /** A training step's numbers: loss, logits, and the gradients by name. */
-function train(texts: readonly Int32Array[], wanted: readonly number[], options: DocumentOptions, masks: DropoutMasks = {}, training = NO_DROPOUT) {
+function train(
+  texts: readonly Int32Array[],
+  wanted: readonly number[],
+  options: DocumentOptions,
+  masks: DropoutMasks = {},
+  training = NO_DROPOUT,
+) {
   const names = [...parameters.keys()].filter(isTrainable);
   const before = readBeforeWindow(TINY, parameters, texts, options, masks);
   let logits: number[] = [];
@@ -147,7 +156,9 @@ describe('readBeforeWindow', () => {
     const peak = async (length: number) => {
       const { peakBytes } = await tf.profile(() => {
         // As in a training step: what is not freed on purpose stays until the step's end.
-        const reading = tf.tidy(() => readBeforeWindow(TINY, parameters, [randomDocument(length, 'long')], { chunkLength: 7, window: 7 }, {}) as never);
+        const reading = tf.tidy(
+          () => readBeforeWindow(TINY, parameters, [randomDocument(length, 'long')], { chunkLength: 7, window: 7 }, {}) as never,
+        );
         disposeReading(reading);
         return tf.scalar(0);
       });

@@ -18,7 +18,9 @@ const pooled = randomTensor([ROWS, WIDTH], 'pooled', 3);
 function columnStatistics(x: Tensor): { mean: number[]; biased: number[]; unbiased: number[] } {
   const values = numbers(x);
   const [rows = 0, width = 0] = x.shape;
-  const columns = Array.from({ length: width }, (_, column) => Array.from({ length: rows }, (_row, row) => values[row * width + column] ?? 0));
+  const columns = Array.from({ length: width }, (_, column) =>
+    Array.from({ length: rows }, (_row, row) => values[row * width + column] ?? 0),
+  );
   const mean = columns.map((column) => column.reduce((sum, value) => sum + value, 0) / rows);
   const squares = columns.map((column, index) => column.reduce((sum, value) => sum + (value - (mean[index] ?? 0)) ** 2, 0));
   return { mean, biased: squares.map((sum) => sum / rows), unbiased: squares.map((sum) => sum / (rows - 1)) };
@@ -33,7 +35,14 @@ function plainHead(norms: (block: number, x: Tensor) => { mean: Tensor; variance
     if (block === 1) x = tf.relu(x);
     inputs.push(x);
     const { mean, variance } = norms(block, x);
-    x = tf.batchNorm(x, mean as never, variance as never, own(`head.${block}.norm.shift`) as never, own(`head.${block}.norm.scale`) as never, 1e-5);
+    x = tf.batchNorm(
+      x,
+      mean as never,
+      variance as never,
+      own(`head.${block}.norm.shift`) as never,
+      own(`head.${block}.norm.scale`) as never,
+      1e-5,
+    );
     const mask = masks[block];
     if (mask !== undefined) x = tf.mul(x, mask);
     x = tf.add(tf.matMul(x, own(`head.${block}.weight`)), own(`head.${block}.bias`));
@@ -74,14 +83,18 @@ describe('head', () => {
 
   it('moves the running statistics a tenth of the way to the mean and the unbiased variance of the batch', () => {
     const { statistics } = head(parameters, pooled, training(0, 0));
-    expect([...statistics.keys()].toSorted()).toEqual([0, 1].flatMap((block) => [`head.${block}.norm.mean`, `head.${block}.norm.variance`]));
+    expect([...statistics.keys()].toSorted()).toEqual(
+      [0, 1].flatMap((block) => [`head.${block}.norm.mean`, `head.${block}.norm.variance`]),
+    );
     for (const [block, input] of plainHead(byBatch).inputs.entries()) {
       const { mean, unbiased } = columnStatistics(input);
       const expected = { mean, variance: unbiased };
       for (const part of ['mean', 'variance'] as const) {
         const old = numbers(parameters.get(`head.${block}.norm.${part}`));
         const moved = old.map((value, index) => 0.9 * value + 0.1 * (expected[part][index] ?? Number.NaN));
-        expect(relativeDifference(numbers(statistics.get(`head.${block}.norm.${part}`)), moved), `block ${block}, ${part}`).toBeLessThan(TOLERANCE);
+        expect(relativeDifference(numbers(statistics.get(`head.${block}.norm.${part}`)), moved), `block ${block}, ${part}`).toBeLessThan(
+          TOLERANCE,
+        );
       }
     }
     tf.dispose([...statistics.values()]);

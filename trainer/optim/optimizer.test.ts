@@ -45,7 +45,13 @@ describe('Optimizer', () => {
     const { optimizer, loss, value } = weighedSum({ weightDecay: 0.1 });
     const plain = { a: new PlainAdam(1), b: new PlainAdam(2) };
     for (let step = 0; step < 5; step++) {
-      optimizer.step(new Map([['a', 0.1], ['b', 0.01]]), loss);
+      optimizer.step(
+        new Map([
+          ['a', 0.1],
+          ['b', 0.01],
+        ]),
+        loss,
+      );
       plain.a.update(1, 0.1, 0.1);
       plain.b.update(2, 0.01, 0.1);
       expect(relativeDifference([value('a'), value('b')], [plain.a.value, plain.b.value])).toBeLessThan(1e-6);
@@ -55,7 +61,13 @@ describe('Optimizer', () => {
   it('leaves a tensor without a rate, or with the rate 0, bit by bit as it is, decay included', () => {
     const { optimizer, loss, value } = weighedSum({ weightDecay: 0.1 });
     const frozen = [optimizer.parameters.get('b'), optimizer.parameters.get('c')];
-    optimizer.step(new Map([['a', 0.1], ['b', 0]]), loss);
+    optimizer.step(
+      new Map([
+        ['a', 0.1],
+        ['b', 0],
+      ]),
+      loss,
+    );
     expect([value('b'), value('c')]).toEqual([2, 3]);
     expect([optimizer.parameters.get('b'), optimizer.parameters.get('c')]).toEqual(frozen);
     expect([...optimizer.moments.keys()]).toEqual(['a']);
@@ -66,7 +78,13 @@ describe('Optimizer', () => {
     const late = new PlainAdam(2);
     for (let step = 0; step < 4; step++) optimizer.step(new Map([['a', 0.1]]), loss);
     for (let step = 0; step < 2; step++) {
-      optimizer.step(new Map([['a', 0.1], ['b', 0.1]]), loss);
+      optimizer.step(
+        new Map([
+          ['a', 0.1],
+          ['b', 0.1],
+        ]),
+        loss,
+      );
       late.update(2, 0.1);
     }
     expect(optimizer.moments.get('a')?.updates).toBe(6);
@@ -78,7 +96,11 @@ describe('Optimizer', () => {
   it('clips all gradients by their joint norm', () => {
     // Adam is blind to one factor on all gradients, so what the clipping did is read off the moments.
     const { optimizer, loss } = weighedSum({ clip: 0.3 });
-    const rates = new Map([['a', 0.1], ['b', 0.1], ['c', 0.1]]);
+    const rates = new Map([
+      ['a', 0.1],
+      ['b', 0.1],
+      ['c', 0.1],
+    ]);
     optimizer.step(rates, loss);
     const first = (name: string) => numbers(optimizer.moments.get(name)?.first)[0] ?? Number.NaN;
     // The norm is √(1 + 4 + 4) = 3, so the gradients become a tenth; Adam's mean takes three tenths of them.
@@ -102,7 +124,10 @@ describe('Optimizer', () => {
   it('holds the same number of tensors after every step, and none of its own after dispose', () => {
     const before = tf.memory().numTensors;
     const { optimizer, loss } = weighedSum({ clip: 1 });
-    const rates = new Map([['a', 0.1], ['b', 0.1]]);
+    const rates = new Map([
+      ['a', 0.1],
+      ['b', 0.1],
+    ]);
     const counts = Array.from({ length: 4 }, () => {
       tf.tidy(() => optimizer.step(rates, loss));
       return tf.memory().numTensors - before;

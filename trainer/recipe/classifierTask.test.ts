@@ -79,7 +79,13 @@ describe('ClassifierTask', () => {
   it('trains the head alone in the first epoch of gradual unfreezing, and one group more in each later one', () => {
     const epochs = gradualUnfreezing({ rates: RATES, epochs: 4 });
     const { task, parameters } = createTask({ epochs, weightDecay: 0.1 });
-    const groupOf = (name: string) => (name.startsWith('head.') ? 'head' : name.split('.').slice(0, name.startsWith('lstm.') ? 2 : 1).join('.'));
+    const groupOf = (name: string) =>
+      name.startsWith('head.')
+        ? 'head'
+        : name
+            .split('.')
+            .slice(0, name.startsWith('lstm.') ? 2 : 1)
+            .join('.');
     const trained = epochs.map((_, epoch) => {
       const before = copy(parameters);
       const [rows = []] = task.items(epoch, 0);

@@ -41,7 +41,7 @@ export async function fineTuneLanguageModel(
   pretrained: StoredModel,
   config: FineTuneConfig,
   out: string,
-  options: Omit<TrainingOptions, 'run'>,
+  options: Omit<TrainingOptions, 'run' | 'config'>,
 ): Promise<TrainingOutcome> {
   const run = new RunFolder(out);
   const limits = { maxSize: config.maxVocabulary, minCount: config.minCount };
@@ -55,7 +55,6 @@ export async function fineTuneLanguageModel(
   if (batch < 1) {
     throw new UserError(`${config.data} has ${corpusLength(training)} tokens, too few to fine-tune a language model on. Skip this step, or give more text.`);
   }
-  await run.begin({ command: 'finetune', ...config, batch });
   options.onNote?.(
     `${corpusLength(training).toLocaleString('en')} tokens, vocabulary ${pretrained.vocabulary.size} + ${vocabulary.size - pretrained.vocabulary.size} new words`,
   );
@@ -73,7 +72,7 @@ export async function fineTuneLanguageModel(
   };
   const task = new LanguageModelTask(sizes, parameters, { training, validation }, settings);
   try {
-    const result = await runTraining(task, { ...options, run });
+    const result = await runTraining(task, { ...options, run, config: { command: 'finetune', ...config, batch } });
     if (!result.interrupted) {
       const description = { ...start.description, metrics: metricsOf(result), created: new Date().toISOString() };
       await writeModel(out, { description, tensors: toHost(parameters), vocabulary }, { card: languageModelCard(description, config) });

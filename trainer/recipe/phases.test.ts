@@ -4,11 +4,17 @@ import { RatePlan, tensorRates } from './phases.ts';
 
 describe('RatePlan', () => {
   // A schedule that shows where in its phase a step stands.
-  const plan = (epochs: readonly (readonly number[])[], steps: readonly number[]) => new RatePlan(epochs, steps, (step, total) => step + total / 1000);
+  const plan = (epochs: readonly (readonly number[])[], steps: readonly number[]) =>
+    new RatePlan(epochs, steps, (step, total) => step + total / 1000);
 
   it('runs through the schedule once for each stage of unfreezing', () => {
     const epochs = gradualUnfreezing({ rates: [10, 100], epochs: 4 });
-    expect(epochs).toEqual([[0, 100], [10, 100], [10, 100], [10, 100]]);
+    expect(epochs).toEqual([
+      [0, 100],
+      [10, 100],
+      [10, 100],
+      [10, 100],
+    ]);
     const rates = plan(epochs, [3, 4, 5, 6]);
     expect(rates.at(0, 0)).toEqual([0, 0.3]);
     expect(rates.at(0, 2)).toEqual([0, 200.3]);
@@ -21,7 +27,9 @@ describe('RatePlan', () => {
 
   it('runs through it once where all epochs are alike', () => {
     const rates = plan([[1], [1], [1]], [2, 2, 2]);
-    expect([0, 1, 2].flatMap((epoch) => [0, 1].map((step) => rates.at(epoch, step)[0]))).toEqual([0.006, 1.006, 2.006, 3.006, 4.006, 5.006]);
+    expect([0, 1, 2].flatMap((epoch) => [0, 1].map((step) => rates.at(epoch, step)[0]))).toEqual([
+      0.006, 1.006, 2.006, 3.006, 4.006, 5.006,
+    ]);
   });
 
   it('does not join two like phases over a different one between them', () => {
@@ -35,5 +43,11 @@ describe('RatePlan', () => {
 });
 
 it('tensorRates gives every tensor the rate of its group', () => {
-  expect(tensorRates([['a', 'b'], ['c']], [0, 3])).toEqual(new Map([['a', 0], ['b', 0], ['c', 3]]));
+  expect(tensorRates([['a', 'b'], ['c']], [0, 3])).toEqual(
+    new Map([
+      ['a', 0],
+      ['b', 0],
+      ['c', 3],
+    ]),
+  );
 });

@@ -58,7 +58,7 @@ const SMALLEST_STREAM = 8;
 export async function pretrain(
   config: PretrainConfig,
   out: string,
-  options: Omit<TrainingOptions, 'run'>,
+  options: Omit<TrainingOptions, 'run' | 'config'>,
 ): Promise<TrainingOutcome> {
   const run = new RunFolder(out, config.checkpoints);
   const note = options.onNote ?? (() => {});
@@ -78,7 +78,6 @@ export async function pretrain(
   });
   const { training, validation } = checked ?? (await splitTexts(encoded, config));
   const { vocabulary } = encoded;
-  await run.begin({ command: 'pretrain', ...config });
   const sizes: Sizes = { ...config.sizes, vocabulary: vocabulary.size };
   note(`${corpusLength(training)} tokens, vocabulary ${vocabulary.size}`);
 
@@ -87,7 +86,7 @@ export async function pretrain(
   const settings = { ...config, epochs: full({ rates, epochs: config.epochs }) };
   const task = new LanguageModelTask(sizes, parameters, { training, validation }, settings);
   try {
-    const result = await runTraining(task, { ...options, run });
+    const result = await runTraining(task, { ...options, run, config: { command: 'pretrain', ...config } });
     if (!result.interrupted) {
       const model: StoredModel = {
         description: {

@@ -32,7 +32,11 @@ describe('RunFolder', () => {
     for (const line of LINES) await run.record(line);
     await run.rewind(step, epochs);
     const text = await readFile(join(run.path, 'metrics.jsonl'), 'utf8');
-    expect(text).toBe(LINES.slice(0, kept).map((line) => `${JSON.stringify(line)}\n`).join(''));
+    expect(text).toBe(
+      LINES.slice(0, kept)
+        .map((line) => `${JSON.stringify(line)}\n`)
+        .join(''),
+    );
   });
 
   it('takes back a line that a kill cut short', async () => {
@@ -41,6 +45,8 @@ describe('RunFolder', () => {
     await appendFile(join(run.path, 'metrics.jsonl'), '{"step":4,"epo');
     await run.rewind(9, 1);
     await run.record(stepLine(4, 1));
-    expect(await readFile(join(run.path, 'metrics.jsonl'), 'utf8')).toBe(`${JSON.stringify(stepLine(2, 1))}\n${JSON.stringify(stepLine(4, 1))}\n`);
+    expect(await readFile(join(run.path, 'metrics.jsonl'), 'utf8')).toBe(
+      `${JSON.stringify(stepLine(2, 1))}\n${JSON.stringify(stepLine(4, 1))}\n`,
+    );
   });
 });

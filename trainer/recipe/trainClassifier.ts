@@ -55,7 +55,7 @@ export async function trainClassifier(
   start: ClassifierStart,
   config: ClassifierConfig,
   out: string,
-  options: Omit<TrainingOptions, 'run'>,
+  options: Omit<TrainingOptions, 'run' | 'config'>,
 ): Promise<TrainingOutcome> {
   const run = new RunFolder(out);
   const { training, validation, labels } = await readSets(config);
@@ -65,7 +65,6 @@ export async function trainClassifier(
     documents: documents.map(({ fields }) => encodeDocument(fields, vocabulary, description.direction)),
     classes: documents.map(({ label }) => labels.indexOf(label)),
   });
-  await run.begin({ command: 'train', ...config, batch, labelNames: labels });
   options.onNote?.(`${training.length} documents to train on, ${validation.length} held out, ${labels.length} labels, batches of ${batch}`);
 
   const parameters = startingParameters(start, sizes, labels.length, config.seed);
@@ -75,7 +74,7 @@ export async function trainClassifier(
   const sets = { training: encode(training), validation: validation.length > 0 ? encode(validation) : undefined };
   const task = new ClassifierTask(sizes, parameters, sets, settings);
   try {
-    const result = await runTraining(task, { ...options, run });
+    const result = await runTraining(task, { ...options, run, config: { command: 'train', ...config, batch, labelNames: labels } });
     if (!result.interrupted) {
       const finished: ModelDescription = {
         ...description,

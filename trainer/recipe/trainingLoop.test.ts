@@ -21,13 +21,31 @@ const NEVER = Number.POSITIVE_INFINITY;
 const SIZES: Sizes = { ...TINY, layers: 2 };
 
 const LANGUAGE_MODEL: LanguageModelSettings = {
-  batch: 4, bptt: 8, epochs: [[0.01, 0.01, 0.01], [0.01, 0.01, 0.01]], maxSteps: NEVER,
-  schedule: 'slanted-triangular', dropMult: 0.5, weightDecay: 0.01, clip: 0.25, seed: 1, backwards: false,
+  batch: 4,
+  bptt: 8,
+  epochs: [
+    [0.01, 0.01, 0.01],
+    [0.01, 0.01, 0.01],
+  ],
+  maxSteps: NEVER,
+  schedule: 'slanted-triangular',
+  dropMult: 0.5,
+  weightDecay: 0.01,
+  clip: 0.25,
+  seed: 1,
+  backwards: false,
 };
 
 const CLASSIFIER: ClassifierSettings = {
-  batch: 4, bptt: 8, bpttWindow: 8, epochs: gradualUnfreezing({ rates: [0.002, 0.004, 0.008, 0.01], epochs: 2 }),
-  schedule: 'slanted-triangular', dropMult: 0.5, weightDecay: 0.01, clip: 25, seed: 1,
+  batch: 4,
+  bptt: 8,
+  bpttWindow: 8,
+  epochs: gradualUnfreezing({ rates: [0.002, 0.004, 0.008, 0.01], epochs: 2 }),
+  schedule: 'slanted-triangular',
+  dropMult: 0.5,
+  weightDecay: 0.01,
+  clip: 25,
+  seed: 1,
 };
 
 function languageModel(settings: Partial<LanguageModelSettings> = {}, sizes = SIZES) {
@@ -63,11 +81,22 @@ async function run(
   folder: string,
   options: Partial<TrainingOptions> = {},
 ): Promise<Run> {
-  const outcome = await runTraining(task, { run: new RunFolder(folder), resume: false, recordEvery: 3, checkpointEvery: NEVER, ...options });
+  const outcome = await runTraining(task, {
+    run: new RunFolder(folder),
+    config: {},
+    resume: false,
+    recordEvery: 3,
+    checkpointEvery: NEVER,
+    ...options,
+  });
   return { outcome, metrics: await readFile(join(folder, 'metrics.jsonl'), 'utf8'), parameters: toHost(parameters) };
 }
 
-const metricsLines = (metrics: string) => metrics.trimEnd().split('\n').map((line) => JSON.parse(line) as Record<string, number>);
+const metricsLines = (metrics: string) =>
+  metrics
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Record<string, number>);
 
 class Crash extends Error {}
 
@@ -92,8 +121,15 @@ describe.each(Object.entries(TASKS))('%s', (_name, create) => {
     const lines = metricsLines(metrics);
     const recorded = lines.filter((line) => 'loss' in line);
     expect(recorded.map(({ step }) => step)).toEqual([...new Set([...steps.filter((step) => step % 3 === 0), total])]);
-    expect(lines.filter((line) => 'validationLoss' in line).map(({ epoch }) => epoch)).toEqual(task.stepsPerEpoch.map((_, epoch) => epoch + 1));
-    expect(outcome).toMatchObject({ steps: total, interrupted: false, trainingLoss: recorded.at(-1)?.['loss'], tokens: recorded.at(-1)?.['tokens'] });
+    expect(lines.filter((line) => 'validationLoss' in line).map(({ epoch }) => epoch)).toEqual(
+      task.stepsPerEpoch.map((_, epoch) => epoch + 1),
+    );
+    expect(outcome).toMatchObject({
+      steps: total,
+      interrupted: false,
+      trainingLoss: recorded.at(-1)?.['loss'],
+      tokens: recorded.at(-1)?.['tokens'],
+    });
     expect(outcome.measured).toMatchObject({ validationLoss: lines.at(-1)?.['validationLoss'] });
     expect(await readdir(join(folder, 'checkpoints'))).toContain(`step-${String(total).padStart(9, '0')}`);
   });
@@ -148,7 +184,11 @@ describe.each(Object.entries(TASKS))('%s', (_name, create) => {
     const folder = await temporaryFolder();
     const seen = new Map<number, string | undefined>();
     const onStep = ({ step }: { step: number }) => {
-      if (step > 1) seen.set(step, readdirSync(join(folder, 'checkpoints')).findLast((name) => name.startsWith('step-')));
+      if (step > 1)
+        seen.set(
+          step,
+          readdirSync(join(folder, 'checkpoints')).findLast((name) => name.startsWith('step-')),
+        );
     };
     await run(create(), folder, { checkpointEvery: -1, onStep });
     expect(seen.size).toBe(unbroken.outcome.steps - 1);
@@ -183,11 +223,27 @@ describe('a run that is resumed with other settings', () => {
     ['bptt', () => languageModel({ bptt: 9 }), 'Cannot resume: bptt was 8 when the run began and is 9 now.'],
     ['dropMult', () => languageModel({ dropMult: 1 }), 'Cannot resume: drop mult was 0.5 when the run began and is 1 now.'],
     ['seed', () => languageModel({ seed: 2 }), 'Cannot resume: seed was 1 when the run began and is 2 now.'],
-    ['schedule', () => languageModel({ schedule: 'constant' }), 'Cannot resume: schedule was slanted-triangular when the run began and is constant now.'],
+    [
+      'schedule',
+      () => languageModel({ schedule: 'constant' }),
+      'Cannot resume: schedule was slanted-triangular when the run began and is constant now.',
+    ],
     ['direction', () => languageModel({ backwards: true }), 'Cannot resume: backwards was false when the run began and is true now.'],
-    ['width', () => languageModel({}, { ...SIZES, hidden: 8 }), 'Cannot resume: lstm.0.inputWeights was [5, 28] when the run began and is [5, 32] now.'],
-    ['vocabulary', () => languageModel({}, { ...SIZES, vocabulary: 32 }), 'Cannot resume: embedding.weight was [24, 5] when the run began and is [32, 5] now.'],
-    ['layers', () => languageModel({ epochs: [[1, 1, 1, 1]] }, TINY), 'Cannot resume: lstm.1.inputWeights was [7, 20] when the run began and is [7, 28] now.'],
+    [
+      'width',
+      () => languageModel({}, { ...SIZES, hidden: 8 }),
+      'Cannot resume: lstm.0.inputWeights was [5, 28] when the run began and is [5, 32] now.',
+    ],
+    [
+      'vocabulary',
+      () => languageModel({}, { ...SIZES, vocabulary: 32 }),
+      'Cannot resume: embedding.weight was [24, 5] when the run began and is [32, 5] now.',
+    ],
+    [
+      'layers',
+      () => languageModel({ epochs: [[1, 1, 1, 1]] }, TINY),
+      'Cannot resume: lstm.1.inputWeights was [7, 20] when the run began and is [7, 28] now.',
+    ],
     ['another task', () => classifier(), 'Cannot resume: '],
   ])('is refused: %s', async (_what, changed, message) => {
     const folder = await begun(() => languageModel());
@@ -233,19 +289,13 @@ describe('a run that diverges', () => {
     const good = await run(languageModel(), folder, { signal: AbortSignal.abort() });
     expect(good.outcome.steps).toBe(1);
     const { task, parameters } = languageModel();
-    // A weight breaks after the first two steps of the second run.
-    const broken = {
-      ...{ optimizer: task.optimizer, settings: task.settings, stepsPerEpoch: task.stepsPerEpoch },
-      items: (epoch: number, first: number) => task.items(epoch, first),
-      endEpoch: () => task.endEpoch(),
-      carried: () => task.carried(),
-      restoreCarried: (tensors: ReadonlyMap<string, Tensor>) => task.restoreCarried(tensors),
-      step: (...[item, position]: Parameters<typeof task.step>) => {
-        if (position.step === 3) parameters.set('decoder.bias', tf.keep(tf.fill([SIZES.vocabulary], Number.NaN)));
-        return task.step(item, position);
-      },
+    const step = task.step.bind(task);
+    // A weight breaks before the fourth step.
+    task.step = (window, position) => {
+      if (position.step === 3) parameters.set('decoder.bias', tf.keep(tf.fill([SIZES.vocabulary], Number.NaN)));
+      return step(window, position);
     };
-    const diverging = runTraining(broken, { run: new RunFolder(folder), resume: true, recordEvery: 10, checkpointEvery: -1 });
+    const diverging = run({ task, parameters }, folder, { resume: true, recordEvery: 10, checkpointEvery: -1 });
     await expect(diverging).rejects.toThrow(
       'Training has diverged: the loss is NaN at step 4. Train again with a lower --learning-rate, or resume from the last checkpoint.',
     );

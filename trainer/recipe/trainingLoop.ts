@@ -44,6 +44,8 @@ export interface StepOutcome {
 /** What happens around the steps. */
 export interface TrainingOptions {
   readonly run: RunFolder;
+  /** Every decision, for config.json: written once it is clear that the run can go on. */
+  readonly config: object;
   readonly resume: boolean;
   /** Steps between two lines of metrics. */
   readonly recordEvery: number;
@@ -121,8 +123,9 @@ class TrainingLoop<Item> {
   }
 
   async run(): Promise<TrainingOutcome> {
-    const { run, resume, signal } = this.#options;
+    const { run, config, resume, signal } = this.#options;
     const start = resume ? await this.#restore() : { epoch: 0, stepInEpoch: 0 };
+    await run.begin(config);
     await run.rewind(this.#step, start.epoch);
     let first = start.stepInEpoch;
     for (let epoch = start.epoch; epoch < this.#task.stepsPerEpoch.length; epoch++) {
