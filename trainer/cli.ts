@@ -146,7 +146,7 @@ export function createProgram(): Command {
     .addOption(options.label())
     .addOption(options.valid())
     .addOption(
-      new Option('--valid-fraction <share>', 'share held out where there is no --valid')
+      new Option('--valid-fraction <share>', 'share held out where there is no --valid; 0 for none')
         .default(CLASSIFIER_TRAINING.validFraction)
         .argParser(fraction),
     )

@@ -65,7 +65,7 @@ const REFUSED: readonly [line: string, text: string][] = [
   ],
   [
     `${RUN} --valid-fraction 1`,
-    `error: option '--valid-fraction <share>' argument '1' is invalid. It must be a number between 0 and 1, such as 0.1.\n${TRAIN_HINT}`,
+    `error: option '--valid-fraction <share>' argument '1' is invalid. It must be a number from 0 to less than 1, such as 0.1.\n${TRAIN_HINT}`,
   ],
   [
     `${RUN} --unfreezing slowly`,

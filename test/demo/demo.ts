@@ -37,34 +37,80 @@ async function main(): Promise<void> {
   const seed = ['--seed', flags.seed];
 
   await step('Set up the training engine', 'setup');
-  await step('Step 2 of ULMFiT: the language model reads 400 reviews, without their labels', 'finetune', path.unlabelled,
-    '--from', LANGUAGE_MODEL, '--out', path.languageModel, '--epochs', '1', '--batch', '32', '--drop-mult', '0.5', ...seed);
-  await step(`Step 3: a classifier learns from ${LABELLED} labelled reviews`, 'train', path.labelled,
-    '--from', path.languageModel, '--out', path.classifier, '--valid-fraction', '0', '--epochs', '5', ...seed);
+  await step(
+    'Step 2 of ULMFiT: the language model reads 300 reviews, without their labels',
+    'finetune',
+    path.unlabelled,
+    '--from',
+    LANGUAGE_MODEL,
+    '--out',
+    path.languageModel,
+    '--epochs',
+    '1',
+    '--batch',
+    '32',
+    '--drop-mult',
+    '0.5',
+    ...seed,
+  );
+  await step(
+    `Step 3: a classifier learns from ${LABELLED} labelled reviews`,
+    'train',
+    path.labelled,
+    '--from',
+    path.languageModel,
+    '--out',
+    path.classifier,
+    '--valid-fraction',
+    '0',
+    '--epochs',
+    '5',
+    ...seed,
+  );
   const accuracy = await measure(`How good is it? ${HELD_OUT} reviews that it has never seen`, path.classifier, path.heldOut);
   let fromScratch: number | undefined;
   if (flags.compare) {
-    await step('For comparison: the same labels, without a pretrained language model', 'train', path.labelled,
-      '--from-scratch', '--out', path.scratch, '--valid-fraction', '0', '--epochs', '5', ...seed);
+    await step(
+      'For comparison: the same labels, without a pretrained language model',
+      'train',
+      path.labelled,
+      '--from-scratch',
+      '--out',
+      path.scratch,
+      '--valid-fraction',
+      '0',
+      '--epochs',
+      '5',
+      ...seed,
+    );
     fromScratch = await measure('And how good is that?', path.scratch, path.heldOut);
   }
   await step('Export to ONNX, checked against the trainer', 'export', path.classifier, '--out', path.bundle, '--documents', path.heldOut);
   await askOverHttp(path.bundle);
 
   heading('Done');
-  console.log(`held-out accuracy   ${percent(accuracy)} with ${LABELLED} labels${fromScratch === undefined ? '' : `; ${percent(fromScratch)} from scratch`}`);
-  for (const [what, where] of [['language model', path.languageModel], ['classifier', path.classifier], ['bundle', path.bundle]] as const) {
+  console.log(
+    `held-out accuracy   ${percent(accuracy)} with ${LABELLED} labels${fromScratch === undefined ? '' : `; ${percent(fromScratch)} from scratch`}`,
+  );
+  for (const [what, where] of [
+    ['language model', path.languageModel],
+    ['classifier', path.classifier],
+    ['bundle', path.bundle],
+  ] as const) {
     console.log(`${what.padEnd(20)}${relative(process.cwd(), where)}`);
   }
   console.log(`time                ${Math.round((performance.now() - started) / 1000)} s`);
   console.log(`\nServe it:  npx ulmfit serve ${relative(process.cwd(), path.bundle)}`);
 }
 
-/** Unpacks the reviews: 200 held out, 400 to fine-tune on, 200 of these with their labels. */
+/** Unpacks the reviews: 200 held out, 300 to fine-tune on, 200 of these with their labels. */
 async function writeData() {
   await rm(OUT, { recursive: true, force: true });
   await mkdir(OUT, { recursive: true });
-  const lines = gunzipSync(await readFile(REVIEWS)).toString('utf8').trim().split('\n');
+  const lines = gunzipSync(await readFile(REVIEWS))
+    .toString('utf8')
+    .trim()
+    .split('\n');
   const reviews = lines.map((line) => JSON.parse(line) as Review);
   const training = reviews.slice(HELD_OUT);
   const path = {
@@ -77,7 +123,10 @@ async function writeData() {
     bundle: join(OUT, 'bundle'),
   };
   await writeJsonLines(path.labelled, training.slice(0, LABELLED));
-  await writeJsonLines(path.unlabelled, training.map(({ text }) => ({ text })));
+  await writeJsonLines(
+    path.unlabelled,
+    training.map(({ text }) => ({ text })),
+  );
   await writeJsonLines(path.heldOut, reviews.slice(0, HELD_OUT));
   return path;
 }
@@ -140,7 +189,8 @@ function ulmfit(args: readonly string[], output: 'inherit' | 'pipe'): ChildProce
 
 function heading(title: string, args: readonly string[] = []): void {
   console.log(`\n${styleText('bold', title)}`);
-  if (args.length > 0) console.log(styleText('dim', `$ ulmfit ${args.map((arg) => (arg.startsWith('/') ? relative(process.cwd(), arg) : arg)).join(' ')}`));
+  if (args.length > 0)
+    console.log(styleText('dim', `$ ulmfit ${args.map((arg) => (arg.startsWith('/') ? relative(process.cwd(), arg) : arg)).join(' ')}`));
 }
 
 function percent(share: number): string {

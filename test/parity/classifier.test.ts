@@ -1,7 +1,13 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { floatValues } from '../../trainer/checkpoint/safetensors.ts';
 import { tf, type Scalar, type Tensor } from '../../trainer/engine/operations.ts';
-import { classifierLogits, classifierLoss, disposeReading, readBeforeWindow, type DocumentOptions } from '../../trainer/model/classifier.ts';
+import {
+  classifierLogits,
+  classifierLoss,
+  disposeReading,
+  readBeforeWindow,
+  type DocumentOptions,
+} from '../../trainer/model/classifier.ts';
 import { classifierShapes, isTrainable } from '../../trainer/model/parameters.ts';
 import type { Sizes } from '../../trainer/model/presets.ts';
 import { relativeDifference } from './closeness.ts';
@@ -20,7 +26,12 @@ describe("the classifier and fastai's", () => {
   const values = (name: string) => floatValues(golden.tensors, name);
   const integers = (name: string) => golden.tensors.get(name)?.data as Int32Array;
   const parameters = (overrides: Record<string, string> = {}) =>
-    new Map(names.map((name) => [name, tf.tensor(values(overrides[name] ?? `weights.${name}`), [...(golden.tensors.get(`weights.${name}`)?.shape ?? [])])]));
+    new Map(
+      names.map((name) => [
+        name,
+        tf.tensor(values(overrides[name] ?? `weights.${name}`), [...(golden.tensors.get(`weights.${name}`)?.shape ?? [])]),
+      ]),
+    );
 
   beforeAll(async () => {
     golden = await readGolden('classifier');
@@ -43,7 +54,12 @@ describe("the classifier and fastai's", () => {
       return result.loss as Scalar;
     })(trainable.map((name) => weights.get(name) as Tensor));
     disposeReading(before);
-    return { loss: value.dataSync(), logits, statistics, gradients: new Map(trainable.map((name, k) => [name, grads[k]?.dataSync() ?? []])) };
+    return {
+      loss: value.dataSync(),
+      logits,
+      statistics,
+      gradients: new Map(trainable.map((name, k) => [name, grads[k]?.dataSync() ?? []])),
+    };
   }
 
   it('agree on loss, logits, running statistics and every gradient over several chunks', () => {

@@ -39,7 +39,9 @@ const SUMS: Record<string, number | string> = {
 };
 
 function sha256({ data }: Tensor): string {
-  return createHash('sha256').update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength)).digest('hex');
+  return createHash('sha256')
+    .update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength))
+    .digest('hex');
 }
 
 describe("safetensors, against the format's own library", () => {
@@ -75,7 +77,14 @@ describe("safetensors, against the format's own library", () => {
     expect(metadata).toEqual({ format: 'np', quote: 'a "quoted" line\nand a second', language: 'déjà vu' });
     const { 'half.edges': edges, 'half.odd': odd, ...others } = Object.fromEntries(tensors);
     expect(edges?.dtype === 'F16' && [...fromFloat16(edges.data)]).toEqual([
-      0, -0, 65_504, 2 ** -14, 2 ** -24, -(2 ** -24), Infinity, -Infinity,
+      0,
+      -0,
+      65_504,
+      2 ** -14,
+      2 ** -24,
+      -(2 ** -24),
+      Infinity,
+      -Infinity,
     ]);
     expect(odd?.dtype === 'F16' && [...fromFloat16(odd.data)]).toEqual([1.5, -2.25, 0.333251953125]);
     expect(others).toEqual({

@@ -91,7 +91,7 @@ describe('checkpoints', () => {
     const watch = async (): Promise<void> => {
       while (saving) {
         for (const name of readdirSync(folder).filter((candidate) => candidate.startsWith('step-'))) {
-          const files = readdirSync(join(folder, name));
+          const files = filesIn(join(folder, name));
           if (files.includes('complete')) seen.add(files.toSorted().join(' '));
         }
         await new Promise((resolve) => setImmediate(resolve));
@@ -133,3 +133,12 @@ describe('checkpoints', () => {
     }
   });
 });
+
+/** None where the folder is just being removed. */
+function filesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
+}

@@ -37,7 +37,7 @@ export async function saveCheckpoint<Progress>(
   await writeSafetensors(join(temporary, 'tensors.safetensors'), tensors);
   await writeFileAtomically(join(temporary, 'progress.json'), [encode(JSON.stringify(checkpoint.progress))]);
   if (keep) await writeFileAtomically(join(temporary, 'keep'), [encode('')]);
-  await rm(final, { recursive: true, force: true });
+  await remove(final);
   await rename(temporary, final);
   await syncFolder(folder);
   await writeFileAtomically(join(final, COMPLETE), [encode('')]);
@@ -80,13 +80,19 @@ async function removeOld(folder: string): Promise<void> {
   const complete = await completeCheckpoints(folder);
   for (const name of complete.slice(0, -KEPT)) {
     const files = await readdir(join(folder, name));
-    if (!files.includes('keep')) await rm(join(folder, name), { recursive: true, force: true });
+    if (!files.includes('keep')) await remove(join(folder, name));
   }
   // What a killed run left half-written. A live run has nothing of the kind while this runs: its own has just been completed.
   for (const name of await readdir(folder)) {
     const unfinished = name.startsWith('step-') && !complete.includes(name);
-    if (unfinished || name.startsWith('.step-')) await rm(join(folder, name), { recursive: true, force: true });
+    if (unfinished || name.startsWith('.step-')) await remove(join(folder, name));
   }
+}
+
+/** Removes a checkpoint, its marker first: what is half removed must not pass for complete. */
+async function remove(path: string): Promise<void> {
+  await rm(join(path, COMPLETE), { force: true });
+  await rm(path, { recursive: true, force: true });
 }
 
 function encode(text: string): Uint8Array {

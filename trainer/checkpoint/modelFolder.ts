@@ -104,7 +104,8 @@ function words(kind: ModelDescription['kind']): string {
 
 async function readDescription(folder: string): Promise<ModelDescription> {
   const path = join(folder, 'model.json');
-  if (!(await isFolder(folder))) throw new UserError(`There is no model folder ${folder}. Give the path of a folder that holds model.json.`);
+  if (!(await isFolder(folder)))
+    throw new UserError(`There is no model folder ${folder}. Give the path of a folder that holds model.json.`);
   const json = await readJson(path, `${folder} is not a model folder: model.json is missing. A folder of an unfinished run has none yet.`);
   const version = typeof json === 'object' && json !== null && 'schemaVersion' in json ? Number(json.schemaVersion) : Number.NaN;
   if (version > MODEL_SCHEMA_VERSION) {
@@ -135,13 +136,18 @@ async function readVocabulary(folder: string, description: ModelDescription): Pr
     throw new UserError(`${path} must be a JSON array of strings.`);
   }
   if (json.length !== description.sizes.vocabulary) {
-    throw new UserError(`${path} has ${json.length} tokens, but the model has ${description.sizes.vocabulary}. They do not belong together.`);
+    throw new UserError(
+      `${path} has ${json.length} tokens, but the model has ${description.sizes.vocabulary}. They do not belong together.`,
+    );
   }
   return Vocabulary.fromTokens(json);
 }
 
 async function isFolder(path: string): Promise<boolean> {
-  return stat(path).then((found) => found.isDirectory(), () => false);
+  return stat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
 }
 
 async function readJson(path: string, whenMissing: string): Promise<unknown> {

@@ -35,7 +35,7 @@ describe('writeSafetensors and readSafetensors', () => {
     await writeSafetensors(path, SAMPLE, { note: 'déjà vu', 'a "quote"': '' });
     const { metadata, tensors } = await readSafetensors(path);
     expect(metadata).toEqual({ note: 'déjà vu', 'a "quote"': '' });
-    expect(new Map([...tensors].sort())).toEqual(new Map([...SAMPLE].sort()));
+    expect(tensors).toEqual(SAMPLE);
   });
 
   it('give back any tensors', async () => {
@@ -55,7 +55,7 @@ describe('writeSafetensors and readSafetensors', () => {
       fc.asyncProperty(fc.array(fc.tuple(names, tensor), { maxLength: 5 }), async (pairs) => {
         const written = new Map<string, Tensor>(pairs);
         await writeSafetensors(path, written);
-        expect(new Map([...(await readSafetensors(path)).tensors].sort())).toEqual(new Map([...written].sort()));
+        expect((await readSafetensors(path)).tensors).toEqual(written);
       }),
       { numRuns: 50 },
     );
@@ -137,7 +137,11 @@ describe('readSafetensors', () => {
     ['missing bytes', fileOf(w({}), 7), 'is truncated: tensor "w" ends at byte 8 of the data, the file at 7'],
     ['bytes left over', fileOf(w({}), 9), 'the last 1 bytes belong to no tensor'],
     ['bytes before the first', fileOf(w({ data_offsets: [4, 12] }), 12), 'bytes 0 to 4 before tensor "w" belong to no tensor'],
-    ['an overlap', fileOf({ ...w({}), v: { dtype: 'U8', shape: [2], data_offsets: [7, 9] } }, 9), 'tensor "v" starts at byte 7, inside tensor "w"'],
+    [
+      'an overlap',
+      fileOf({ ...w({}), v: { dtype: 'U8', shape: [2], data_offsets: [7, 9] } }, 9),
+      'tensor "v" starts at byte 7, inside tensor "w"',
+    ],
     [
       'a name given twice',
       fileOf('{"w":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"w":{"dtype":"U8","shape":[1],"data_offsets":[1,2]}}', 2),

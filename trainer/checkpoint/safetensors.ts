@@ -2,9 +2,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { UserError } from '../../text/errors.ts';
 import { writeFileAtomically } from './atomicFile.ts';
 import { fromFloat16 } from './float16.ts';
-import {
-  type DType, encodeHeader, LARGEST_HEADER, layOut, parseHeader, PREFIX_BYTES,
-} from './safetensorsHeader.ts';
+import { type DType, encodeHeader, LARGEST_HEADER, layOut, parseHeader, PREFIX_BYTES } from './safetensorsHeader.ts';
 
 export { fromFloat16, toFloat16 } from './float16.ts';
 export type { DType } from './safetensorsHeader.ts';
@@ -118,11 +116,7 @@ export async function writeSafetensors(
  * @example
  * floatValues(tensors, 'decoder.bias', [16_000])
  */
-export function floatValues(
-  file: ReadonlyMap<string, Tensor>,
-  name: string,
-  shape?: readonly number[],
-): Float32Array {
+export function floatValues(file: ReadonlyMap<string, Tensor>, name: string, shape?: readonly number[]): Float32Array {
   const tensor = file.get(name);
   if (!tensor) {
     throw new UserError(`Tensor "${name}" is missing; the file has ${[...file.keys()].join(', ') || 'no tensors'}.`);

@@ -2,7 +2,19 @@ import { UserError } from '../../text/errors.ts';
 
 /** The bytes of one element of each type we read and write. */
 export const ELEMENT_BYTES = {
-  F64: 8, I64: 8, U64: 8, F32: 4, I32: 4, U32: 4, F16: 2, BF16: 2, I16: 2, U16: 2, I8: 1, U8: 1, BOOL: 1,
+  F64: 8,
+  I64: 8,
+  U64: 8,
+  F32: 4,
+  I32: 4,
+  U32: 4,
+  F16: 2,
+  BF16: 2,
+  I16: 2,
+  U16: 2,
+  I8: 1,
+  U8: 1,
+  BOOL: 1,
 } as const;
 
 /** The element types of safetensors, by its own names. */
@@ -62,8 +74,7 @@ export function layOut(
   tensors: ReadonlyMap<string, { dtype: DType; shape: readonly number[]; data: { length: number } }>,
 ): HeaderEntry[] {
   const ordered = [...tensors].sort(
-    ([leftName, left], [rightName, right]) =>
-      ELEMENT_BYTES[right.dtype] - ELEMENT_BYTES[left.dtype] || (leftName < rightName ? -1 : 1),
+    ([leftName, left], [rightName, right]) => ELEMENT_BYTES[right.dtype] - ELEMENT_BYTES[left.dtype] || (leftName < rightName ? -1 : 1),
   );
   let begin = 0;
   return ordered.map(([name, { dtype, shape, data }]) => {
@@ -80,10 +91,7 @@ export function layOut(
 }
 
 /** The length prefix and the JSON, padded with spaces so that the data start at a multiple of 8. */
-export function encodeHeader(
-  entries: readonly HeaderEntry[],
-  metadata: Readonly<Record<string, string>>,
-): Uint8Array {
+export function encodeHeader(entries: readonly HeaderEntry[], metadata: Readonly<Record<string, string>>): Uint8Array {
   const fields: [string, unknown][] = entries.map(({ name, dtype, shape, begin, end }) => [
     name,
     { dtype, shape, data_offsets: [begin, end] },

@@ -28,7 +28,11 @@ test.skipIf(ENGINE_MISSING)('with the engine: exit code 0 even without the tools
   const { works, findings } = JSON.parse(ending.stdout) as { works: boolean; findings: Finding[] };
   expect(works).toBe(true);
   const byName = new Map(findings.map((finding) => [finding.name, finding]));
-  expect(byName.get('Engine')).toMatchObject({ ok: true, needed: true, detail: expect.stringMatching(/^TensorFlow 2\.21\.0, cpu build, \d{3} MB in /) });
+  expect(byName.get('Engine')).toMatchObject({
+    ok: true,
+    needed: true,
+    detail: expect.stringMatching(/^TensorFlow 2\.21\.0, cpu build, \d{3} MB in /),
+  });
   expect(byName.get('Matrix products')?.detail).toMatch(/^[1-9]\d* GFLOPS/);
   expect(byName.get('Python')).toMatchObject({ ok: false, needed: false, cure: expect.any(String) });
 });

@@ -111,7 +111,11 @@ function examineModels(folder: string): Finding {
     : [];
   const finding = { name: 'Models', needed: false, ok: models.length > 0 };
   if (finding.ok) return { ...finding, detail: models.join(', ') };
-  return { ...finding, detail: `none in ${folder}`, cure: 'Name your own model folder with `--from`, or make one with `npx ulmfit pretrain`.' };
+  return {
+    ...finding,
+    detail: `none in ${folder}`,
+    cure: 'Name your own model folder with `--from`, or make one with `npx ulmfit pretrain`.',
+  };
 }
 
 function processors(): string {

@@ -48,7 +48,8 @@ async function evaluateLanguageModel(model: StoredModel, data: string, { text, j
   const { description, vocabulary } = model;
   const corpus = await encodeWith(readCorpusFields(data, { text }), vocabulary);
   const parameters = toDevice(model.tensors);
-  if (corpus.ids.length < 2) throw new UserError(`${data} has only ${corpus.ids.length} tokens; a language model predicts each word from those before it.`);
+  if (corpus.ids.length < 2)
+    throw new UserError(`${data} has only ${corpus.ids.length} tokens; a language model predicts each word from those before it.`);
   const loss = languageModelEntropy(description.sizes, parameters, corpus, {
     batch: PRETRAINING.batch,
     bptt: description.chunkLength,

@@ -14,8 +14,21 @@ export async function finetune(data: string, options: FinetuneOptions): Promise<
   const pretrained = await readModel(from, 'languageModel');
   const { schedule, weightDecay, clip, minCount } = FINE_TUNING;
   const config = {
-    from, data, validation: valid, text, epochs, batch, bptt, learningRate, dropMult, seed,
-    maxVocabulary: maxVocab, minCount, schedule, weightDecay, clip,
+    from,
+    data,
+    validation: valid,
+    text,
+    epochs,
+    batch,
+    bptt,
+    learningRate,
+    dropMult,
+    seed,
+    maxVocabulary: maxVocab,
+    minCount,
+    schedule,
+    weightDecay,
+    clip,
   };
   await trainingSession('fine-tuning', options, (session) => fineTuneLanguageModel(pretrained, config, options.out, session));
 }

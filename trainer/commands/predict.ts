@@ -25,7 +25,8 @@ export async function predict(folder: string, texts: readonly string[], options:
   const classifier = await TrainedClassifier.open(folder);
   for await (const group of groups(allTexts(texts, options))) {
     const answers = classifier.probabilities(group.map((fields) => classifier.encode(fields)));
-    for (const probabilities of answers) await print(ranked(classifier.labels, probabilities).slice(0, options.topK), options.json ?? false);
+    for (const probabilities of answers)
+      await print(ranked(classifier.labels, probabilities).slice(0, options.topK), options.json ?? false);
   }
   classifier.dispose();
 }

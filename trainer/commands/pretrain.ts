@@ -11,7 +11,8 @@ import { trainingSession } from './trainingSession.ts';
  * @throws UserError for text that cannot be read, too little of it, or an --out that holds an earlier run
  */
 export async function pretrain(corpus: string, options: PretrainOptions): Promise<void> {
-  if (corpus === '-') throw new UserError('A corpus cannot come from standard input, because a resumed run reads it again. Give a file or a folder.');
+  if (corpus === '-')
+    throw new UserError('A corpus cannot come from standard input, because a resumed run reads it again. Give a file or a folder.');
   await kindOf(corpus); // Before anything is written.
   const preset = PRESETS[options.preset];
   const { batch, bptt, epochs, learningRate, schedule, dropMult, weightDecay, clip, seed, minCount, text } = options;
@@ -26,7 +27,16 @@ export async function pretrain(corpus: string, options: PretrainOptions): Promis
       hidden: options.hidden ?? preset.hidden,
       layers: options.layers ?? preset.layers,
     },
-    minCount, batch, bptt, epochs, learningRate, schedule, dropMult, weightDecay, clip, seed,
+    minCount,
+    batch,
+    bptt,
+    epochs,
+    learningRate,
+    schedule,
+    dropMult,
+    weightDecay,
+    clip,
+    seed,
     maxSteps: Math.min(options.maxSteps ?? Number.POSITIVE_INFINITY, fromTokens),
     backwards: options.backwards ?? false,
     precision: options.half === true ? 'F16' : 'F32',

@@ -60,15 +60,18 @@ test.skipIf(UNSUPPORTED || NO_PIP)('with an index that has no such wheel: one se
   expect(ending.stderr).toMatch(/\npip found no tensorflow.*: use an index that has it.*\n$/);
 });
 
-test.skipIf(UNSUPPORTED || NO_PIP)('with a wheel that is not the published one: one sentence, exit code 1, and nothing is installed', async () => {
-  const { wheel, tensorflow } = engineLayout().build;
-  const name = `${wheel.project.replaceAll('-', '_')}-${tensorflow}-cp311-cp311-${wheel.platform}.whl`;
-  writeFileSync(join(folder, name), 'not the wheel that was published');
-  const ending = await setup({ ...onlyFolder(folder), PATH: pathWithPython() });
-  expect(ending.status).toBe(1);
-  expect(ending.stderr).toMatch(/\nThe downloaded tensorflow.* is not the file that was published \(its SHA-256 differs\).*\n$/);
-  expect(readdirSync(join(folder, 'cache', 'engine'))).toEqual(['download']);
-});
+test.skipIf(UNSUPPORTED || NO_PIP)(
+  'with a wheel that is not the published one: one sentence, exit code 1, and nothing is installed',
+  async () => {
+    const { wheel, tensorflow } = engineLayout().build;
+    const name = `${wheel.project.replaceAll('-', '_')}-${tensorflow}-cp311-cp311-${wheel.platform}.whl`;
+    writeFileSync(join(folder, name), 'not the wheel that was published');
+    const ending = await setup({ ...onlyFolder(folder), PATH: pathWithPython() });
+    expect(ending.status).toBe(1);
+    expect(ending.stderr).toMatch(/\nThe downloaded tensorflow.* is not the file that was published \(its SHA-256 differs\).*\n$/);
+    expect(readdirSync(join(folder, 'cache', 'engine'))).toEqual(['download']);
+  },
+);
 
 test.skipIf(ENGINE_MISSING)('with a compiler that fails: its words, exit code 1, and nothing is left half-made', async () => {
   cacheWithLibrary(join(folder, 'cache'));

@@ -17,10 +17,20 @@ export async function train(data: string, options: TrainOptions): Promise<void> 
       ? { scratch: { sizes: PRESETS.small, limits: { maxSize: PRESETS.small.vocabulary, minCount: PRETRAINING.minCount } } }
       : { languageModel: await readModel(from, 'languageModel') };
   const config = {
-    from, data, text, label, labels, epochs, batch, bptt, bpttWindow, learningRate, schedule,
+    from,
+    data,
+    text,
+    label,
+    labels,
+    epochs,
+    batch,
+    bptt,
+    bpttWindow,
+    learningRate,
+    schedule,
     validation: valid,
     validationFraction: validFraction,
-    unfreezing: from === undefined ? 'full' as const : options.unfreezing,
+    unfreezing: from === undefined ? ('full' as const) : options.unfreezing,
     discriminative: from !== undefined && options.discriminative,
     dropMult: options.dropMult,
     seed: options.seed,

@@ -71,7 +71,10 @@ export async function trainingSession(
 }
 
 async function exists(path: string): Promise<boolean> {
-  return stat(path).then(() => true, () => false);
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
 }
 
 /** Turns reports of steps into a progress line. */

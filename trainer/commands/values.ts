@@ -31,11 +31,11 @@ export function nonNegativeNumber(value: string): number {
   throw new InvalidArgumentError('It must be a number of at least 0.');
 }
 
-/** A share, greater than 0 and less than 1. */
+/** A share: 0 or more, less than 1. */
 export function fraction(value: string): number {
   const number = parseNumber(value);
-  if (number > 0 && number < 1) return number;
-  throw new InvalidArgumentError('It must be a number between 0 and 1, such as 0.1.');
+  if (number >= 0 && number < 1) return number;
+  throw new InvalidArgumentError('It must be a number from 0 to less than 1, such as 0.1.');
 }
 
 /** Gathers the values of an option that may be given several times. */

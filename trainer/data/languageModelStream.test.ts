@@ -21,8 +21,14 @@ describe('LanguageModelStream', () => {
   it('lays the text out in parallel streams whose targets are the next words', () => {
     const stream = new LanguageModelStream(corpus, givenOrder(3), fixedLengths(streamLength(corpus, 2), 4), { batch: 2, bptt: 4 });
     expect(readStreams(stream, 2)).toEqual({
-      ids: [[1, 2, 3, 4, 5, 6], [7, 8, 9, 10, 11, 12]],
-      targets: [[2, 3, 4, 5, 6, 7], [8, 9, 10, 11, 12, 13]],
+      ids: [
+        [1, 2, 3, 4, 5, 6],
+        [7, 8, 9, 10, 11, 12],
+      ],
+      targets: [
+        [2, 3, 4, 5, 6, 7],
+        [8, 9, 10, 11, 12, 13],
+      ],
     });
     expect(stream.steps).toBe(2);
   });

@@ -118,7 +118,7 @@ export function givenOrder(documents: number): Uint32Array {
 export function variableLengths(total: number, bptt: number, key: DrawKey): number[] {
   const random = hostRandom(key, 'window lengths');
   const lengths: number[] = [];
-  for (let left = total; left > 0; ) {
+  for (let left = total; left > 0;) {
     const center = random() < 0.95 ? bptt : bptt / 2;
     const normal = Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
     // 4 deviations above the usual length is a hard limit: memory must be predictable.

@@ -27,7 +27,14 @@ export async function installAddons(layout: EngineLayout, log: Log): Promise<voi
 
 async function compile(addon: Addon, layout: EngineLayout, compiler: Tool): Promise<void> {
   const partial = `${addon.path}${PARTIAL}${process.pid}`;
-  const outcome = await run(compiler.command, [...addon.flags, ...includeFlags(layout), ...addon.sources, '-o', partial, ...linkFlags(addon, layout)]);
+  const outcome = await run(compiler.command, [
+    ...addon.flags,
+    ...includeFlags(layout),
+    ...addon.sources,
+    '-o',
+    partial,
+    ...linkFlags(addon, layout),
+  ]);
   if (outcome?.status !== 0) {
     await rm(partial, { force: true });
     const reason = outcome?.stderr.trim() || (outcome?.signal === undefined ? 'nothing' : `that ${outcome.signal} ended it`);

@@ -110,13 +110,7 @@ export function isInstalled(layout: EngineLayout): boolean {
   return readMarker(layout.library) !== undefined && addonsOf(layout).every((one) => existsSync(one.path));
 }
 
-function addon(
-  folder: string,
-  name: string,
-  sources: readonly string[],
-  headers: readonly string[],
-  linksTensorFlow: boolean,
-): Addon {
+function addon(folder: string, name: string, sources: readonly string[], headers: readonly string[], linksTensorFlow: boolean): Addon {
   const hash = createHash('sha256').update(JSON.stringify([FLAGS, linksTensorFlow]));
   for (const file of [...sources, ...headers]) hash.update(basename(file)).update(readFileSync(file));
   const path = join(folder, `${name}-${hash.digest('hex').slice(0, 12)}.node`);

@@ -87,7 +87,12 @@ export function tiedCrossEntropySum(hidden: Tensor, embedding: Tensor, bias: Ten
  *
  * @returns `exponentials` `[n, vocabulary]`, their row `sums` `[n, 1]`, and each row's cross-entropy `losses` `[n]`
  */
-function softmaxParts(hidden: Tensor, embedding: Tensor, bias: Tensor, targets: Tensor): { exponentials: Tensor; sums: Tensor; losses: Tensor } {
+function softmaxParts(
+  hidden: Tensor,
+  embedding: Tensor,
+  bias: Tensor,
+  targets: Tensor,
+): { exponentials: Tensor; sums: Tensor; losses: Tensor } {
   const logits = tf.add(tf.matMul(hidden, embedding, false, true), bias);
   const shifted = tf.sub(logits, tf.max(logits, 1, true));
   logits.dispose();

@@ -49,14 +49,18 @@ describe.skipIf(TOO_SLOW)('an installation that is disturbed', () => {
     const endings = await Promise.all([setup().ending, setup().ending]);
     const results = endings.map(({ status, stdout }) => ({ status, ...(JSON.parse(stdout) as { already: boolean }) }));
     expect(results.map(({ status }) => status)).toEqual([0, 0]);
-    expect(results.map(({ already }) => already).toSorted()).toEqual([false, true]);
+    expect(results.filter(({ already }) => already)).toHaveLength(1);
     const talk = endings.map(({ stderr }) => stderr).join('');
     expect(talk.match(/compiling tfjs_binding/g)).toHaveLength(1);
     expect(talk.match(/another setup is running \(process \d+ on .*\); waiting for it/g)).toHaveLength(1);
 
     expect(isInstalled(layout)).toBe(true);
     expect(readdirSync(layout.root).toSorted()).toEqual([basename(layout.library), basename(layout.addons)].toSorted());
-    expect(readdirSync(layout.addons).toSorted()).toEqual(addonsOf(layout).map(({ path }) => basename(path)).toSorted());
+    expect(readdirSync(layout.addons).toSorted()).toEqual(
+      addonsOf(layout)
+        .map(({ path }) => basename(path))
+        .toSorted(),
+    );
   });
 
   test('is repaired where an addon is damaged', async () => {

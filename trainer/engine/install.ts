@@ -86,7 +86,9 @@ export async function checkEngine(seconds = 0): Promise<SelfCheck | EngineFailur
     );
   }
   const check = JSON.parse(outcome.stdout) as SelfCheck;
-  return check.correct ? check : new EngineFailure('The installed engine multiplies matrices wrongly: please report this processor and system.');
+  return check.correct
+    ? check
+    : new EngineFailure('The installed engine multiplies matrices wrongly: please report this processor and system.');
 }
 
 async function createRoot(layout: EngineLayout): Promise<void> {

@@ -86,10 +86,11 @@ function pipArguments(requirements: string, layout: EngineLayout): string[] {
 }
 
 function watchDownload(folder: string, total: number, log: Log): () => void {
-  const timer = setInterval(async () => {
+  const report = async (): Promise<void> => {
     const bytes = await folderBytes(folder);
     if (bytes > 0) log(`  ${megabytes(bytes)} of ${megabytes(total)}`);
-  }, 5_000);
+  };
+  const timer = setInterval(() => void report(), 5_000);
   return () => clearInterval(timer);
 }
 

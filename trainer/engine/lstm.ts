@@ -41,8 +41,15 @@ export function lstm(x: Tensor, weights: LstmWeights, state: LstmState): { outpu
   return { outputs, state: { hidden: tf.keep(lastStep(outputs)), cell: lastCell } };
 }
 
-const ACTIVATIONS = ['inputGate', 'cells', 'forgetGate', 'outputGate', 'candidate', 'cellTanh', 'outputs'] as const satisfies
-  readonly (keyof LstmActivations)[];
+const ACTIVATIONS = [
+  'inputGate',
+  'cells',
+  'forgetGate',
+  'outputGate',
+  'candidate',
+  'cellTanh',
+  'outputs',
+] as const satisfies readonly (keyof LstmActivations)[];
 
 /** The last time step of `[time, batch, hidden]`. */
 function lastStep(sequence: Tensor): Tensor {
@@ -52,7 +59,15 @@ function lastStep(sequence: Tensor): Tensor {
 
 /** Back-propagation through time: one small product a step for the recurrence, then one large product for each weight. */
 function lstmGradient(outputGradient: Tensor, saved: Tensor[]): Tensor[] {
-  const [x, inputWeights, recurrentWeights, bias, hidden, cell, ...rest] = saved as [Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, ...Tensor[]];
+  const [x, inputWeights, recurrentWeights, bias, hidden, cell, ...rest] = saved as [
+    Tensor,
+    Tensor,
+    Tensor,
+    Tensor,
+    Tensor,
+    Tensor,
+    ...Tensor[],
+  ];
   const state: LstmState = { hidden, cell };
   const [time = 0, batch = 0, inputSize = 0] = x.shape;
   const hiddenSize = bias.size / 4;

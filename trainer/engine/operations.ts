@@ -89,9 +89,22 @@ export function lstmStepGradient(
       'LSTMBlockCellGrad',
       [attributes.boolean('use_peephole', false), attributes.type('T', FLOAT)],
       [
-        noInput, previous.cell, previous.hidden, recurrentWeights, peephole, peephole, peephole, bias,
-        step.inputGate, step.cells, step.forgetGate, step.outputGate, step.candidate, step.cellTanh,
-        cellGradient, hiddenGradient,
+        noInput,
+        previous.cell,
+        previous.hidden,
+        recurrentWeights,
+        peephole,
+        peephole,
+        peephole,
+        bias,
+        step.inputGate,
+        step.cells,
+        step.forgetGate,
+        step.outputGate,
+        step.candidate,
+        step.cellTanh,
+        cellGradient,
+        hiddenGradient,
       ],
       5,
     ) as [Tensor, Tensor, Tensor, Tensor, Tensor];
@@ -115,11 +128,7 @@ export function unstack(x: Tensor): Tensor[] {
 export function statelessUniform(shape: number[], seed: readonly [number, number]): Tensor {
   return backend.executeSingleOutput(
     'StatelessRandomUniform',
-    [
-      attributes.type('dtype', FLOAT),
-      attributes.type('T', attributes.int32),
-      attributes.type('Tseed', attributes.int32),
-    ],
+    [attributes.type('dtype', FLOAT), attributes.type('T', attributes.int32), attributes.type('Tseed', attributes.int32)],
     [tf.tensor1d(shape, 'int32'), tf.tensor1d([...seed], 'int32')],
   );
 }
@@ -129,11 +138,7 @@ function int64Scalar(value: number): number {
   const narrow = tf.scalar(value, 'int32');
   const [handle] = backend.binding.executeOp(
     'Cast',
-    [
-      attributes.type('SrcT', attributes.int32),
-      attributes.type('DstT', attributes.int64),
-      attributes.boolean('Truncate', false),
-    ],
+    [attributes.type('SrcT', attributes.int32), attributes.type('DstT', attributes.int64), attributes.boolean('Truncate', false)],
     backend.getInputTensorIds([narrow]),
     1,
   );

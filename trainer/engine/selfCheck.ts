@@ -34,8 +34,15 @@ function look(engine: TensorFlow, seconds: number): SelfCheck {
 }
 
 function productIsCorrect({ tf }: TensorFlow): boolean {
-  const left = tf.tensor2d([[1, 2, 3], [4, 5, 6]]);
-  const right = tf.tensor2d([[7, 8], [9, 10], [11, 12]]);
+  const left = tf.tensor2d([
+    [1, 2, 3],
+    [4, 5, 6],
+  ]);
+  const right = tf.tensor2d([
+    [7, 8],
+    [9, 10],
+    [11, 12],
+  ]);
   return tf.matMul(left, right).dataSync().join() === '58,64,139,154';
 }
 

@@ -62,10 +62,18 @@ describe.skipIf(ENGINE_MISSING)('the installed engine', () => {
     const parts = backend.executeMultipleOutputs(
       'Unpack',
       [attributes.integer('num', 2), attributes.integer('axis', 0), attributes.type('T', attributes.float32)],
-      [tf.tensor2d([[1, 2], [3, 4]])],
+      [
+        tf.tensor2d([
+          [1, 2],
+          [3, 4],
+        ]),
+      ],
       2,
     );
-    expect(parts.map((part) => [...part.dataSync()])).toEqual([[1, 2], [3, 4]]);
+    expect(parts.map((part) => [...part.dataSync()])).toEqual([
+      [1, 2],
+      [3, 4],
+    ]);
   });
 
   test('runs operations on bare handles, in types that tfjs does not know', async () => {

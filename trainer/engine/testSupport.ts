@@ -24,8 +24,7 @@ export interface Running {
 export const UNSUPPORTED = reasonOf(() => engineBuild());
 
 /** Why the tests that need the engine are skipped, or false where it is installed. */
-export const ENGINE_MISSING =
-  UNSUPPORTED || (!isInstalled(engineLayout()) && 'the engine is not installed: run `npx ulmfit setup`');
+export const ENGINE_MISSING = UNSUPPORTED || (!isInstalled(engineLayout()) && 'the engine is not installed: run `npx ulmfit setup`');
 
 /** Why the tests that compile the binding several times are skipped, or false. */
 export const TOO_SLOW =

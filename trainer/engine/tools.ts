@@ -44,9 +44,7 @@ export async function run(
       if (error.code === 'ENOENT' || error.code === 'EACCES') resolve(undefined);
       else reject(error);
     });
-    child.once('close', (status, signal) =>
-      resolve({ status: status ?? undefined, signal: signal ?? undefined, stdout, stderr }),
-    );
+    child.once('close', (status, signal) => resolve({ status: status ?? undefined, signal: signal ?? undefined, stdout, stderr }));
   });
 }
 

@@ -85,7 +85,10 @@ export function classifierLoss(
 ): { loss: Scalar; logits: Tensor; statistics: Map<string, Tensor> } {
   const passages = batch.documents.map((ids) => ({ ids, start: windowStart(ids.length, options), end: ids.length }));
   const { pooled } = readPassages(parameters, passages, options.chunkLength, before, masks);
-  const features = concatPooled(pooled, batch.documents.map((ids) => ids.length));
+  const features = concatPooled(
+    pooled,
+    batch.documents.map((ids) => ids.length),
+  );
   const { logits, statistics } = head(parameters, features, training);
   return { loss: crossEntropy(logits, batch.classes), logits, statistics };
 }

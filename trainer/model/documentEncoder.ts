@@ -57,7 +57,8 @@ export function readPassages(
       current = sliceRows(current, 0, left);
       rows = left;
     }
-    if (rows > 0) current = readChunk(parameters, sorted.slice(0, rows), offset, chunkLength, current, masksOf(masks, order.slice(0, rows)));
+    if (rows > 0)
+      current = readChunk(parameters, sorted.slice(0, rows), offset, chunkLength, current, masksOf(masks, order.slice(0, rows)));
   }
   return pickRows(joinRows(finished), inverse(order));
 }

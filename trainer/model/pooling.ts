@@ -26,7 +26,10 @@ export function emptyPooledValues(batch: number, embedding: number): PooledValue
  */
 export function poolChunk(pooled: PooledValues, outputs: Tensor, lengths: readonly number[]): PooledValues {
   const [time = 0, batch = 0, size = 0] = outputs.shape;
-  const lastRows = tf.tensor1d(lengths.map((length, row) => (length - 1) * batch + row), 'int32');
+  const lastRows = tf.tensor1d(
+    lengths.map((length, row) => (length - 1) * batch + row),
+    'int32',
+  );
   const last = tf.gather(tf.reshape(outputs, [time * batch, size]), lastRows as Tensor1D);
   const padded = lengths.some((length) => length < time);
   const real = padded ? realTokens(lengths, time) : undefined;

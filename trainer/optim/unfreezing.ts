@@ -40,7 +40,9 @@ export function chainThaw({ rates, epochs }: UnfreezingPlan): EpochRates[] {
  * (fastai's `fine_tune`).
  */
 export function lastThenAll({ rates, epochs }: UnfreezingPlan): EpochRates[] {
-  return Array.from({ length: epochs }, (_, epoch) => rates.map((rate, group) => (epoch > 0 || epochs === 1 || group === rates.length - 1 ? rate : 0)));
+  return Array.from({ length: epochs }, (_, epoch) =>
+    rates.map((rate, group) => (epoch > 0 || epochs === 1 || group === rates.length - 1 ? rate : 0)),
+  );
 }
 
 export const UNFREEZING = { gradual: gradualUnfreezing, full, last: lastOnly, 'chain-thaw': chainThaw } as const satisfies Record<

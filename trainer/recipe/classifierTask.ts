@@ -150,7 +150,10 @@ export function classifierProbabilities(
   { bptt }: { readonly bptt: number },
 ): Float32Array[] {
   const result = new Array<Float32Array>(documents.length);
-  for (const rows of sortedBatches(documents.map((ids) => ids.length), PREDICTION_BATCH)) {
+  for (const rows of sortedBatches(
+    documents.map((ids) => ids.length),
+    PREDICTION_BATCH,
+  )) {
     const batch = rows.map((row) => documents[row] as Int32Array);
     const probabilities = tf.tidy(() => tf.softmax(classifierLogits(sizes, parameters, batch, { chunkLength: bptt })));
     const values = probabilities.dataSync<'float32'>();

@@ -53,7 +53,9 @@ export async function fineTuneLanguageModel(
   // A small text is read in fewer streams, so that the state is carried at all.
   const batch = Math.min(config.batch, Math.floor(corpusLength(training) / (SHORTEST_STREAM_IN_WINDOWS * config.bptt)));
   if (batch < 1) {
-    throw new UserError(`${config.data} has ${corpusLength(training)} tokens, too few to fine-tune a language model on. Skip this step, or give more text.`);
+    throw new UserError(
+      `${config.data} has ${corpusLength(training)} tokens, too few to fine-tune a language model on. Skip this step, or give more text.`,
+    );
   }
   options.onNote?.(
     `${corpusLength(training).toLocaleString('en')} tokens, vocabulary ${pretrained.vocabulary.size} + ${vocabulary.size - pretrained.vocabulary.size} new words`,

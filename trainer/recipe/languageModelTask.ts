@@ -1,10 +1,23 @@
 import {
-  fixedLengths, givenOrder, LanguageModelStream, shuffledOrder, streamLength, variableLengths, type Window,
+  fixedLengths,
+  givenOrder,
+  LanguageModelStream,
+  shuffledOrder,
+  streamLength,
+  variableLengths,
+  type Window,
 } from '../data/languageModelStream.ts';
 import { corpusLength, type TokenCorpus } from '../data/tokenCorpus.ts';
 import { tf, type Scalar, type Tensor } from '../engine/operations.ts';
 import {
-  disposeState, drawMasks, LANGUAGE_MODEL_DROPOUTS, scaleDropouts, zeroState, type Dropouts, type EncoderState, type Parameters,
+  disposeState,
+  drawMasks,
+  LANGUAGE_MODEL_DROPOUTS,
+  scaleDropouts,
+  zeroState,
+  type Dropouts,
+  type EncoderState,
+  type Parameters,
 } from '../model/awdLstm.ts';
 import { languageModelEntropySum, languageModelLoss, type LanguageModelBatch } from '../model/languageModel.ts';
 import { languageModelGroups } from '../model/parameters.ts';
@@ -83,7 +96,10 @@ export class LanguageModelTask implements TrainingTask<Window> {
     const { batch, seed, bptt } = this.#settings;
     const rates = this.#plan.at(epoch, stepInEpoch);
     // Longer windows give steadier gradients, so they may take larger steps (Merity et al. 2017, section 5).
-    const scaled = tensorRates(languageModelGroups(this.#sizes), rates.map((rate) => (rate * window.time) / bptt));
+    const scaled = tensorRates(
+      languageModelGroups(this.#sizes),
+      rates.map((rate) => (rate * window.time) / bptt),
+    );
     const crossEntropy = tf.tidy(() => {
       const input = toBatch(window);
       const masks = drawMasks(this.#sizes, batch, this.#dropouts, { seed, step });
@@ -110,7 +126,15 @@ export class LanguageModelTask implements TrainingTask<Window> {
   }
 
   carried(): Map<string, Tensor> {
-    return new Map(this.#state.flatMap(({ hidden, cell }, layer) => [[`state.${layer}.hidden`, hidden], [`state.${layer}.cell`, cell]] as const));
+    return new Map(
+      this.#state.flatMap(
+        ({ hidden, cell }, layer) =>
+          [
+            [`state.${layer}.hidden`, hidden],
+            [`state.${layer}.cell`, cell],
+          ] as const,
+      ),
+    );
   }
 
   restoreCarried(tensors: ReadonlyMap<string, Tensor>): void {
@@ -147,7 +171,11 @@ export function languageModelEntropy(
   // A short text is read in fewer streams, because the start of each stream has no context.
   const batch = Math.max(1, Math.min(wanted, Math.floor(corpusLength(corpus) / (4 * bptt))));
   const total = streamLength(corpus, batch);
-  const stream = new LanguageModelStream(corpus, givenOrder(corpus.offsets.length - 1), fixedLengths(total, bptt), { batch, bptt, backwards });
+  const stream = new LanguageModelStream(corpus, givenOrder(corpus.offsets.length - 1), fixedLengths(total, bptt), {
+    batch,
+    bptt,
+    backwards,
+  });
   let state = zeroState(sizes, batch);
   let sum = 0;
   for (const window of stream.windows()) {

@@ -19,7 +19,11 @@ export function storeMoments(optimizer: Optimizer): { moments: Map<string, Tenso
  *
  * @throws UserError where the checkpoint is of a model with other sizes
  */
-export function restoreMoments(optimizer: Optimizer, tensors: ReadonlyMap<string, Tensor>, updates: Readonly<Record<string, number>>): void {
+export function restoreMoments(
+  optimizer: Optimizer,
+  tensors: ReadonlyMap<string, Tensor>,
+  updates: Readonly<Record<string, number>>,
+): void {
   refuseOtherShapes(optimizer.parameters, tensors);
   const take = (name: string): Tensor => {
     const tensor = tensors.get(name);

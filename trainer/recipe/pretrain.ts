@@ -67,15 +67,19 @@ export async function pretrain(
   // A run that begins anew reads its text anew, because that may have changed.
   if (!options.resume) await rm(cache, { recursive: true, force: true });
   let checked: Texts | undefined;
-  const encoded = await cachedCorpus(cache, JSON.stringify([config.corpus, config.sizes.vocabulary, config.minCount, ...(config.text ?? [])]), async () => {
-    const made = await encodeCorpus(
-      readCorpusFields(config.corpus, { text: config.text }),
-      { maxSize: config.sizes.vocabulary, minCount: config.minCount },
-      { onProgress: everyTenMillion((millions) => note(`tokenized ${millions} million tokens`)) },
-    );
-    checked = await splitTexts(made, config); // Before anything is written.
-    return made;
-  });
+  const encoded = await cachedCorpus(
+    cache,
+    JSON.stringify([config.corpus, config.sizes.vocabulary, config.minCount, ...(config.text ?? [])]),
+    async () => {
+      const made = await encodeCorpus(
+        readCorpusFields(config.corpus, { text: config.text }),
+        { maxSize: config.sizes.vocabulary, minCount: config.minCount },
+        { onProgress: everyTenMillion((millions) => note(`tokenized ${millions} million tokens`)) },
+      );
+      checked = await splitTexts(made, config); // Before anything is written.
+      return made;
+    },
+  );
   const { training, validation } = checked ?? (await splitTexts(encoded, config));
   const { vocabulary } = encoded;
   const sizes: Sizes = { ...config.sizes, vocabulary: vocabulary.size };

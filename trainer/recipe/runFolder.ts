@@ -34,7 +34,10 @@ export class RunFolder {
    */
   async rewind(step: number, epochs: number): Promise<void> {
     const path = join(this.path, 'metrics.jsonl');
-    const lines = await readFile(path, 'utf8').then((text) => text.split('\n').filter(Boolean), () => []);
+    const lines = await readFile(path, 'utf8').then(
+      (text) => text.split('\n').filter(Boolean),
+      () => [],
+    );
     const kept = lines.filter((line) => {
       try {
         const recorded = JSON.parse(line) as MetricsLine;

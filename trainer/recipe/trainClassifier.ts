@@ -69,7 +69,9 @@ export async function trainClassifier(
 
   const parameters = startingParameters(start, sizes, labels.length, config.seed);
   const groups = classifierGroups(sizes).length;
-  const rates = config.discriminative ? discriminativeRates(config.learningRate, groups) : new Array<number>(groups).fill(config.learningRate);
+  const rates = config.discriminative
+    ? discriminativeRates(config.learningRate, groups)
+    : new Array<number>(groups).fill(config.learningRate);
   const settings: ClassifierSettings = { ...config, batch, epochs: UNFREEZING[config.unfreezing]({ rates, epochs: config.epochs }) };
   const sets = { training: encode(training), validation: validation.length > 0 ? encode(validation) : undefined };
   const task = new ClassifierTask(sizes, parameters, sets, settings);
@@ -130,7 +132,11 @@ export async function readSets(
 }
 
 /** The documents of each label in a random order, with the numbers in [0, 1) that they were ordered by. */
-function shuffledByLabel(documents: readonly TrainingDocument[], seed: number, site: string): Map<string, { document: TrainingDocument; key: number }[]> {
+function shuffledByLabel(
+  documents: readonly TrainingDocument[],
+  seed: number,
+  site: string,
+): Map<string, { document: TrainingDocument; key: number }[]> {
   const random = hostRandom({ seed, step: 0 }, site);
   const keyed = documents.map((document) => ({ document, key: random() })).toSorted((a, b) => a.key - b.key);
   return Map.groupBy(keyed, ({ document }) => document.label);

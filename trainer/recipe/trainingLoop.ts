@@ -203,8 +203,15 @@ class TrainingLoop<Item> {
     this.#read.push(...this.#readPending());
     const { moments, updates } = storeMoments(optimizer);
     const progress: Progress = {
-      settings, epoch, stepInEpoch, updates,
-      step: this.#step, tokens: this.#tokens, losses: this.#read, trainingLoss: this.#trainingLoss, measured: this.#measured,
+      settings,
+      epoch,
+      stepInEpoch,
+      updates,
+      step: this.#step,
+      tokens: this.#tokens,
+      losses: this.#read,
+      trainingLoss: this.#trainingLoss,
+      measured: this.#measured,
     };
     const tensors = toHost(new Map([...optimizer.parameters, ...moments, ...this.#task.carried()]));
     await saveCheckpoint(this.#options.run.checkpoints, this.#step, { tensors, progress });

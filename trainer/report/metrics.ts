@@ -33,7 +33,11 @@ const CALIBRATION_BINS = 10;
  * @param classes the right class of each document
  * @param probabilities the answer to each document
  */
-export function classifierMetrics(labels: readonly string[], classes: readonly number[], probabilities: readonly Float32Array[]): ClassifierMetrics {
+export function classifierMetrics(
+  labels: readonly string[],
+  classes: readonly number[],
+  probabilities: readonly Float32Array[],
+): ClassifierMetrics {
   const confusion = labels.map(() => labels.map(() => 0));
   const bins = Array.from({ length: CALIBRATION_BINS }, () => ({ n: 0, confidence: 0, right: 0 }));
   let loss = 0;
