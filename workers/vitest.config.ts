@@ -1,9 +1,14 @@
 import { cloudflareTest } from '@cloudflare/vitest-plugin';
+import { join } from 'node:path';
+
 import { defineConfig } from 'vitest/config';
 
 // No look-up of the place that requests claim to come from, and no usage report.
 process.env['CLOUDFLARE_CF_FETCH_ENABLED'] = 'false';
 process.env['WRANGLER_SEND_METRICS'] = 'false';
+
+// Where a test run leaves its counts, when somebody wants to add them up.
+const reports = process.env['ULMFIT_TEST_REPORTS'];
 
 /** The Worker's tests run inside workerd, offline, on a small bundle that globalSetup.ts writes and answers on Node. */
 export default defineConfig({
@@ -18,5 +23,7 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     globalSetup: ['./test/globalSetup.ts'],
     testTimeout: 60_000,
+    reporters: reports === undefined ? ['default'] : ['default', 'json'],
+    ...(reports !== undefined && { outputFile: { json: join(reports, 'workers.json') } }),
   },
 });
