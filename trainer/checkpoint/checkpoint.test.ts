@@ -41,13 +41,6 @@ describe('checkpoints', () => {
     expect((await latestCheckpoint<Progress>(folder))?.progress.step).toBe(1000);
   });
 
-  it('stay where they are marked as kept', async () => {
-    const folder = await temporaryFolder();
-    await saveCheckpoint(folder, 1, checkpointOf(1), { keep: true });
-    await save(folder, 2, 3, 4);
-    expect(await readdir(folder)).toEqual([1, 3, 4].map((step) => `step-00000000${step}`));
-  });
-
   it('replace one of the same step', async () => {
     const folder = await temporaryFolder();
     await save(folder, 5);

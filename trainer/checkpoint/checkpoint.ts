@@ -20,14 +20,9 @@ const KEPT = 2;
 
 /**
  * Writes a checkpoint under `folder/step-…`, whole or not at all: a temporary folder, fsynced, renamed, its marker file last.
- * Older checkpoints are removed, but for one and those marked as kept.
+ * Older checkpoints are removed, but for one.
  */
-export async function saveCheckpoint<Progress>(
-  folder: string,
-  step: number,
-  checkpoint: Checkpoint<Progress>,
-  { keep = false }: { readonly keep?: boolean } = {},
-): Promise<void> {
+export async function saveCheckpoint<Progress>(folder: string, step: number, checkpoint: Checkpoint<Progress>): Promise<void> {
   const name = `step-${String(step).padStart(9, '0')}`;
   const final = join(folder, name);
   const temporary = join(folder, `.${name}.${process.pid}.tmp`);
@@ -36,7 +31,6 @@ export async function saveCheckpoint<Progress>(
   for (const [tensorName, { shape, data }] of checkpoint.tensors) tensors.set(tensorName, { dtype: 'F32', shape, data });
   await writeSafetensors(join(temporary, 'tensors.safetensors'), tensors);
   await writeFileAtomically(join(temporary, 'progress.json'), [encode(JSON.stringify(checkpoint.progress))]);
-  if (keep) await writeFileAtomically(join(temporary, 'keep'), [encode('')]);
   await remove(final);
   await rename(temporary, final);
   await syncFolder(folder);
@@ -78,10 +72,7 @@ async function completeCheckpoints(folder: string): Promise<string[]> {
 
 async function removeOld(folder: string): Promise<void> {
   const complete = await completeCheckpoints(folder);
-  for (const name of complete.slice(0, -KEPT)) {
-    const files = await readdir(join(folder, name));
-    if (!files.includes('keep')) await remove(join(folder, name));
-  }
+  for (const name of complete.slice(0, -KEPT)) await remove(join(folder, name));
   // What a killed run left half-written. A live run has nothing of the kind while this runs: its own has just been completed.
   for (const name of await readdir(folder)) {
     const unfinished = name.startsWith('step-') && !complete.includes(name);
