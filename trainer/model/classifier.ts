@@ -13,9 +13,6 @@ export interface DocumentOptions {
   readonly window: number;
 }
 
-/** fastai's `max_len`: 20 chunks of 72 tokens. */
-export const GRADIENT_WINDOW = 1440;
-
 /** First token of a document from which on chunks carry a gradient: a multiple of the chunk length. */
 function windowStart(length: number, { chunkLength, window }: DocumentOptions): number {
   return Math.max(0, Math.floor((length - window) / chunkLength)) * chunkLength;

@@ -4,6 +4,7 @@ import { CLASSIFIER_DROPOUTS, drawMasks, scaleDropouts, type Dropouts, type Para
 import { classifierLogits, classifierLoss, disposeReading, readBeforeWindow } from '../model/classifier.ts';
 import { classifierGroups } from '../model/parameters.ts';
 import type { Sizes } from '../model/presets.ts';
+import { accuracyAndLoss } from '../report/metrics.ts';
 import { Optimizer } from '../optim/optimizer.ts';
 import { SCHEDULES, type ScheduleName } from '../optim/schedules.ts';
 import type { EpochRates } from '../optim/unfreezing.ts';
@@ -101,14 +102,8 @@ export class ClassifierTask implements TrainingTask<readonly number[]> {
     if (this.#validation === undefined) return {};
     const { classes } = this.#validation;
     const probabilities = classifierProbabilities(this.#sizes, this.optimizer.parameters, this.#validation.documents, this.#settings);
-    let right = 0;
-    let loss = 0;
-    for (const [row, wanted] of classes.entries()) {
-      const ofRow = probabilities[row] ?? new Float32Array();
-      if (ofRow.indexOf(Math.max(...ofRow)) === wanted) right++;
-      loss -= Math.log(Math.max(ofRow[wanted] ?? 0, 1e-12));
-    }
-    return { validationLoss: loss / classes.length, accuracy: right / classes.length };
+    const { accuracy, loss } = accuracyAndLoss(classes, probabilities);
+    return { validationLoss: loss, accuracy };
   }
 
   carried(): Map<string, Tensor> {

@@ -11,15 +11,14 @@ import { UserError } from '../../text/errors.ts';
 import { initializeLanguageModel } from '../model/initialize.ts';
 import { languageModelGroups } from '../model/parameters.ts';
 import type { Sizes } from '../model/presets.ts';
-import type { ScheduleName } from '../optim/schedules.ts';
 import { full } from '../optim/unfreezing.ts';
 import { languageModelCard } from '../report/modelCard.ts';
-import { LanguageModelTask } from './languageModelTask.ts';
+import { LanguageModelTask, type LanguageModelSettings } from './languageModelTask.ts';
 import { RunFolder } from './runFolder.ts';
 import { runTraining, type TrainingOptions, type TrainingOutcome } from './trainingLoop.ts';
 
 /** Every decision of a pretraining run. */
-export interface PretrainConfig {
+export interface PretrainConfig extends Omit<LanguageModelSettings, 'epochs'> {
   /** A text file or a folder of them. */
   readonly corpus: string;
   /** Held-out text of the same kind; without it, the last hundredth of the corpus. */
@@ -29,18 +28,8 @@ export interface PretrainConfig {
   /** `vocabulary` is an upper limit. */
   readonly sizes: Sizes;
   readonly minCount: number;
-  readonly batch: number;
-  readonly bptt: number;
   readonly epochs: number;
-  /** Stop after this many steps; Infinity for none. */
-  readonly maxSteps: number;
   readonly learningRate: number;
-  readonly schedule: ScheduleName;
-  readonly dropMult: number;
-  readonly weightDecay: number;
-  readonly clip: number;
-  readonly seed: number;
-  readonly backwards: boolean;
   readonly precision: 'F32' | 'F16';
   /** Licence of the corpus, for the model card. */
   readonly dataLicence?: string | undefined;

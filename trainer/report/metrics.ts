@@ -40,14 +40,12 @@ export function classifierMetrics(
 ): ClassifierMetrics {
   const confusion = labels.map(() => labels.map(() => 0));
   const bins = Array.from({ length: CALIBRATION_BINS }, () => ({ n: 0, confidence: 0, right: 0 }));
-  let loss = 0;
   for (const [index, wanted] of classes.entries()) {
     const answer = probabilities[index] ?? new Float32Array(labels.length);
     const confidence = Math.max(...answer);
     const given = answer.indexOf(confidence);
     const row = confusion[wanted];
     if (row !== undefined) row[given] = (row[given] ?? 0) + 1;
-    loss -= Math.log(Math.max(answer[wanted] ?? 0, 1e-12));
     const bin = bins[Math.min(CALIBRATION_BINS - 1, Math.floor(confidence * CALIBRATION_BINS))];
     if (bin !== undefined) {
       bin.n++;
@@ -57,17 +55,29 @@ export function classifierMetrics(
   }
   const n = classes.length;
   const perLabel = labels.map((label, index) => [label, labelMetrics(confusion, index)] as const);
-  const accuracy = confusion.reduce((sum, row, index) => sum + (row[index] ?? 0), 0) / n;
+  const { accuracy, loss } = accuracyAndLoss(classes, probabilities);
   return {
     n,
     accuracy,
     error: 1 - accuracy,
-    loss: loss / n,
+    loss,
     macroF1: perLabel.reduce((sum, [, { f1 }]) => sum + f1, 0) / labels.length,
     calibrationError: bins.reduce((sum, bin) => sum + Math.abs(bin.confidence - bin.right), 0) / n,
     labels: Object.fromEntries(perLabel),
     confusion,
   };
+}
+
+/** The two figures that training follows: share of right answers, and mean cross-entropy in nats a document. */
+export function accuracyAndLoss(classes: readonly number[], probabilities: readonly Float32Array[]): { accuracy: number; loss: number } {
+  let right = 0;
+  let loss = 0;
+  for (const [index, wanted] of classes.entries()) {
+    const answer = probabilities[index] ?? new Float32Array();
+    if (answer.indexOf(Math.max(...answer)) === wanted) right++;
+    loss -= Math.log(Math.max(answer[wanted] ?? 0, 1e-12));
+  }
+  return { accuracy: right / classes.length, loss: loss / classes.length };
 }
 
 function labelMetrics(confusion: readonly (readonly number[])[], index: number): LabelMetrics {
