@@ -8,7 +8,7 @@ import { requireCompiler, run, type Tool } from './tools.ts';
 const PARTIAL = '.partial-';
 
 /**
- * Compiles the addons that are not there yet. Each appears under its name when it is whole.
+ * Compiles the addons that are not there yet. Each appears under its name when it is whole. One that is optional may fail.
  *
  * @throws UserError where there is no compiler
  * @throws EngineFailure where the compiler fails
@@ -21,7 +21,12 @@ export async function installAddons(layout: EngineLayout, log: Log): Promise<voi
   const compiler = await requireCompiler();
   for (const addon of missing) {
     log(`compiling ${basename(addon.path)}`);
-    await compile(addon, layout, compiler);
+    try {
+      await compile(addon, layout, compiler);
+    } catch (error) {
+      if (!addon.optional || !(error instanceof EngineFailure)) throw error;
+      log(`${error.message}\nThe engine works without it, but trains more slowly.`);
+    }
   }
 }
 
@@ -39,7 +44,7 @@ async function compile(addon: Addon, layout: EngineLayout, compiler: Tool): Prom
     await rm(partial, { force: true });
     const reason = outcome?.stderr.trim() || (outcome?.signal === undefined ? 'nothing' : `that ${outcome.signal} ended it`);
     throw new EngineFailure(
-      `${compiler.command.join(' ')} (${compiler.version}) could not compile ${basename(addon.path)}: use GCC 8 or Clang 7 or newer ` +
+      `${compiler.command.join(' ')} (${compiler.version}) could not compile ${basename(addon.path)}: use GCC 10 or Clang 12 or newer ` +
         `(the variable CXX names another compiler); it said:\n${reason}`,
     );
   }

@@ -29,6 +29,25 @@ test('everything of the engine lies in the cache, and nothing in node_modules', 
   expect(new Set(paths).size).toBe(paths.length);
 });
 
+test('the engine for GPUs lies beside the other, with NVIDIA’s libraries in the order in which they are loaded', () => {
+  const gpu = engineLayout('/cache', engineBuild({ platform: 'linux', arch: 'x64', glibc: '2.36' }, 'gpu'));
+  expect(layout.preloaded).toEqual([]);
+  expect(gpu.preloaded[0]).toBe('/cache/engine/nvidia-cuda-runtime-cu12-12.9.79/lib/libcudart.so.12');
+  const place = (library: string) => gpu.preloaded.findIndex((path) => path.endsWith(`/${library}`));
+  for (const [needed, needs] of [
+    ['libcublasLt.so.12', 'libcublas.so.12'],
+    ['libnvJitLink.so.12', 'libcusparse.so.12'],
+    ['libcusparse.so.12', 'libcusolver.so.11'],
+    ['libcublas.so.12', 'libcusolver.so.11'],
+  ] as const) {
+    expect(place(needed)).toBeGreaterThanOrEqual(0);
+    expect(place(needed)).toBeLessThan(place(needs));
+  }
+  const own = (one: typeof layout) => [one.library, one.addons, ...addonsOf(one).map(({ path }) => path)];
+  expect(own(gpu).filter((path) => own(layout).includes(path))).toEqual([]);
+  expect(gpu.lock).toBe(layout.lock);
+});
+
 test('the compiled sources exist, from the package and from this project', () => {
   const sources = addonsOf(layout).flatMap((addon) => addon.sources);
   expect(sources).toContain(join(projectFolder(), 'trainer', 'engine', 'native', 'holdStandardError.cc'));
@@ -38,7 +57,7 @@ test('the compiled sources exist, from the package and from this project', () =>
 
 test('a folder counts as complete only with its marker and every file whole', () => {
   expect(readMarker(folder)).toBeUndefined();
-  const marker = { tensorflow: '2.21.0', files: { 'library.so': 5 } };
+  const marker = { files: { 'library.so': 5 } };
   writeFileSync(join(folder, MARKER_FILE), JSON.stringify(marker));
   expect(readMarker(folder)).toBeUndefined();
   writeFileSync(join(folder, 'library.so'), '12345');

@@ -1,4 +1,6 @@
-import { tf, type Scalar, type Tensor, type Tensor1D, type Tensor2D } from './operations.ts';
+import { softmaxCrossEntropy } from './fusedOps.ts';
+import { hasFusedOps, tf, type Scalar, type Tensor, type Tensor1D, type Tensor2D } from './operations.ts';
+import { product } from './products.ts';
 
 /** Rows of logits handled at once: enough for an efficient matrix product, few enough that `[rows, vocabulary]` stays small. */
 function rowsAtOnce(vocabulary: number): number {
@@ -18,6 +20,46 @@ function rowsAtOnce(vocabulary: number): number {
  * @returns nats per token, differentiable in `hidden`, `embedding` and `bias`
  */
 export function tiedCrossEntropy(hidden: Tensor, embedding: Tensor, bias: Tensor, targets: Tensor): Scalar {
+  return (hasFusedOps ? fusedCrossEntropy : plainCrossEntropy)(hidden, embedding, bias, targets);
+}
+
+type CrossEntropy = typeof tiedCrossEntropy;
+
+/** On our own op: the logits of a block of rows become their own gradient in place. */
+export const fusedCrossEntropy: CrossEntropy = (hidden, embedding, bias, targets) => {
+  const [n = 0, size = 0] = hidden.shape;
+  const rows = rowsAtOnce(bias.size);
+  const loss = tf.customGrad((...args) => {
+    const [inputs, weights, offsets, save] = args as unknown as [Tensor, Tensor, Tensor, (tensors: Tensor[]) => void];
+    const losses: Tensor[] = [];
+    const hiddenGradients: Tensor[] = [];
+    let sums: Tensor[] = [];
+    for (let start = 0; start < n; start += rows) {
+      const count = Math.min(rows, n - start);
+      const block = tf.slice(inputs, [start, 0], [count, size]);
+      const logits = product(block, weights, false, true);
+      const part = softmaxCrossEntropy(logits, offsets, tf.slice(targets, [start], [count]), tf.scalar(1 / n));
+      losses.push(part.losses);
+      hiddenGradients.push(product(logits, weights));
+      const gradients = [product(logits, block, true, false), part.biasGradient];
+      logits.dispose();
+      const before = sums;
+      sums = before.length === 0 ? gradients : gradients.map((gradient, k) => tf.add(before[k] as Tensor, gradient));
+      if (sums !== gradients) tf.dispose([...before, ...gradients]);
+    }
+    save([tf.concat(hiddenGradients, 0), ...sums]);
+    return { value: tf.mean(tf.concat(losses, 0)), gradFunc: (upstream, saved) => saved.map((gradient) => scaled(gradient, upstream)) };
+  });
+  return loss(hidden, embedding, bias) as Scalar;
+};
+
+/** On the CPU, reading a scalar costs nothing, and the factor of a loss is nearly always 1. */
+function scaled(gradient: Tensor, upstream: Tensor): Tensor {
+  return upstream.dataSync()[0] === 1 ? tf.clone(gradient) : tf.mul(gradient, upstream);
+}
+
+/** In TensorFlow's own operations. */
+export const plainCrossEntropy: CrossEntropy = (hidden, embedding, bias, targets) => {
   const [n = 0, size = 0] = hidden.shape;
   const rows = rowsAtOnce(bias.size);
   const loss = tf.customGrad((...args) => {
@@ -38,8 +80,8 @@ export function tiedCrossEntropy(hidden: Tensor, embedding: Tensor, bias: Tensor
         const share = tf.div(1, sums);
         return {
           loss: tf.sum(blockLosses),
-          hidden: tf.sub(tf.mul(tf.matMul(exponentials, weights), share), tf.gather(weights, words)),
-          embedding: tf.add(embeddingGradient, tf.matMul(exponentials, tf.mul(block, share), true, false)),
+          hidden: tf.sub(tf.mul(product(exponentials, weights), share), tf.gather(weights, words)),
+          embedding: tf.add(embeddingGradient, product(exponentials, tf.mul(block, share), true, false)),
           bias: tf.add(biasGradient, tf.reshape(tf.matMul(share, exponentials, true, false), [-1])),
         };
       });
@@ -61,7 +103,7 @@ export function tiedCrossEntropy(hidden: Tensor, embedding: Tensor, bias: Tensor
     };
   });
   return loss(hidden, embedding, bias) as Scalar;
-}
+};
 
 /** The value of {@link tiedCrossEntropy} alone, for validation: no gradient is computed. Sum over the rows, in nats. */
 export function tiedCrossEntropySum(hidden: Tensor, embedding: Tensor, bias: Tensor, targets: Tensor): Scalar {
@@ -93,7 +135,7 @@ function softmaxParts(
   bias: Tensor,
   targets: Tensor,
 ): { exponentials: Tensor; sums: Tensor; losses: Tensor } {
-  const logits = tf.add(tf.matMul(hidden, embedding, false, true), bias);
+  const logits = tf.add(product(hidden, embedding, false, true), bias);
   const shifted = tf.sub(logits, tf.max(logits, 1, true));
   logits.dispose();
   const exponentials = tf.exp(shifted);

@@ -19,6 +19,18 @@ describe('disk space', () => {
     expect(() => requireSpace(keptBytes - 1, bytes, layout)).toThrow(UserError);
   });
 
+  test('for GPUs is asked for what is kept of all wheels and the largest of them, less what is installed', () => {
+    const gpu = engineLayout('/cache', engineBuild({ platform: 'linux', arch: 'x64', glibc: '2.36' }, 'gpu'));
+    const kept = gpu.parts.reduce((sum, part) => sum + part.wheel.keptBytes, 0);
+    const largest = Math.max(...gpu.parts.map((part) => part.wheel.bytes));
+    expect(gpu.parts.length).toBeGreaterThan(5);
+    expect(() => requireSpace(kept + largest, 0, gpu)).not.toThrow();
+    expect(() => requireSpace(kept + largest - 1, 0, gpu)).toThrow(/^The engine needs 5\d{3} MB of free disk space/);
+    const [, ...missing] = gpu.parts;
+    expect(() => requireSpace(kept - gpu.build.wheel.keptBytes + largest, 0, gpu, missing)).not.toThrow();
+    expect(() => requireSpace(0, 0, gpu, [])).not.toThrow();
+  });
+
   test('says how much is needed, how much there is, and what to do', () => {
     expect(() => requireSpace(5_000_000, 0, layout)).toThrow(
       /^The engine needs 1\d{3} MB of free disk space, and the disk of \/cache\/engine has 5 MB: free some, or .* ULMFIT_CACHE\.$/,

@@ -1,18 +1,22 @@
 import { access, constants, mkdir, readdir, rm } from 'node:fs/promises';
-import { basename, extname, join } from 'node:path';
+import { extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { UserError } from '../../text/errors.ts';
 import { installAddons } from './addons.ts';
-import { addonsOf, engineLayout, isInstalled, readMarker, type EngineLayout } from './cache.ts';
+import { addonsOf, cacheFolder, engineLayout, isComplete, readMarker, type EngineLayout } from './cache.ts';
+import type { EngineChoice } from './device.ts';
 import { EngineFailure, type Log } from './failure.ts';
 import { installLibrary } from './library.ts';
 import { withLock } from './lock.ts';
+import { engineBuild, thisMachine, type DeviceKind } from './platform.ts';
 import type { SelfCheck } from './selfCheck.ts';
 import { requireCompiler, run } from './tools.ts';
 
 export interface InstallOptions {
   /** Takes progress, line by line. */
   readonly log?: Log;
+  /** Which build: for processors (the default) or for GPUs. They lie beside each other. */
+  readonly device?: DeviceKind | undefined;
 }
 
 export interface InstalledEngine {
@@ -34,9 +38,9 @@ export interface InstalledEngine {
  */
 export async function installEngine(options: InstallOptions = {}): Promise<InstalledEngine> {
   const log = options.log ?? (() => undefined);
-  const layout = engineLayout();
-  if (isInstalled(layout)) {
-    const check = await checkEngine();
+  const layout = engineLayout(cacheFolder(), engineBuild(thisMachine(), options.device));
+  if (isComplete(layout)) {
+    const check = await checkEngine(asInstalled(layout));
     if (!(check instanceof Error)) return { layout, already: true, check };
     log('the installed engine does not work; repairing it');
     await removeAddons(layout);
@@ -48,15 +52,15 @@ export async function installEngine(options: InstallOptions = {}): Promise<Insta
 }
 
 async function installLocked(layout: EngineLayout, log: Log): Promise<InstalledEngine> {
-  const already = isInstalled(layout);
+  const already = isComplete(layout);
   if (!already) {
     await removeLeftovers(layout);
-    // Before the download: whoever lacks a compiler should not wait for 280 MB to hear of it.
+    // Before the download: whoever lacks a compiler should not wait for it to hear that.
     await requireCompiler();
-    if (readMarker(layout.library) === undefined) await installLibrary(layout, log);
+    if (layout.parts.some(({ folder }) => readMarker(folder) === undefined)) await installLibrary(layout, log);
     await installAddons(layout, log);
   }
-  const check = await checkEngine();
+  const check = await checkEngine(asInstalled(layout));
   if (check instanceof Error) {
     await removeAddons(layout);
     throw check;
@@ -64,16 +68,22 @@ async function installLocked(layout: EngineLayout, log: Log): Promise<InstalledE
   return { layout, already, check };
 }
 
+/** What a fresh installation is tried with: the GPU, where the build is for GPUs and there is one. */
+function asInstalled({ build }: EngineLayout): EngineChoice {
+  return { build: build.device, card: build.device === 'gpu' ? 'welcome' : 'hidden' };
+}
+
 /**
- * Loads the installed engine in another process and multiplies matrices there.
+ * Loads an installed engine in another process and multiplies matrices there.
  *
+ * @param choice a GPU that it requires is taken as welcome: the answer says why there is none
  * @param seconds how long to measure the speed of matrix products; 0 measures nothing
  * @returns what was found, or an error that says what is wrong
  */
-export async function checkEngine(seconds = 0): Promise<SelfCheck | EngineFailure> {
+export async function checkEngine({ build, card }: EngineChoice, seconds = 0): Promise<SelfCheck | EngineFailure> {
   const here = fileURLToPath(import.meta.url);
   const program = join(here, '..', `selfCheck${extname(here)}`);
-  const outcome = await run([process.execPath, program], [String(seconds)]);
+  const outcome = await run([process.execPath, program], [build, card === 'hidden' ? 'hidden' : 'welcome', String(seconds)]);
   if (outcome?.signal === 'SIGILL') {
     return new EngineFailure(
       'TensorFlow uses instructions that this processor lacks (AVX): train on a newer processor, or give the virtual machine the type of its host.',
@@ -82,7 +92,7 @@ export async function checkEngine(seconds = 0): Promise<SelfCheck | EngineFailur
   if (outcome?.status !== 0) {
     const said = outcome?.stderr.trim() || `${outcome?.signal ?? 'nothing'} ended the process`;
     return new EngineFailure(
-      `The installed engine does not work; run \`npx ulmfit setup\`, and if that does not help, delete ${engineLayout().root} and run it again. The self-check said:\n${said}`,
+      `The installed engine does not work; run \`npx ulmfit setup${build === 'gpu' ? ' --gpu' : ''}\`, and if that does not help, delete ${engineLayout().root} and run it again. The self-check said:\n${said}`,
     );
   }
   const check = JSON.parse(outcome.stdout) as SelfCheck;
@@ -105,11 +115,11 @@ async function createRoot(layout: EngineLayout): Promise<void> {
 
 /** What a run that was killed has left. A finished download stays while it is needed: pip checks it and uses it again. */
 async function removeLeftovers(layout: EngineLayout): Promise<void> {
-  const started = `${basename(layout.library)}.partial-`;
   for (const name of await readdir(layout.root)) {
-    if (name.startsWith(started)) await rm(join(layout.root, name), { recursive: true, force: true, maxRetries: 3 });
+    if (name.includes('.partial-')) await rm(join(layout.root, name), { recursive: true, force: true, maxRetries: 3 });
   }
-  const useless = readMarker(layout.library) === undefined ? join(layout.download, 'temporary') : layout.download;
+  const needed = layout.parts.some(({ folder }) => readMarker(folder) === undefined);
+  const useless = needed ? join(layout.download, 'temporary') : layout.download;
   await rm(useless, { recursive: true, force: true, maxRetries: 3 });
 }
 

@@ -1,37 +1,34 @@
 import { mkdir, readdir, rename, rm, stat, statfs, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { UserError } from '../../text/errors.ts';
-import { MARKER_FILE, TENSORFLOW_LIBRARIES, type EngineLayout, type Marker } from './cache.ts';
+import { MARKER_FILE, readMarker, type EngineLayout, type Marker, type Part } from './cache.ts';
 import { EngineFailure, type Log } from './failure.ts';
 import { requirePip, run, type Outcome, type Tool } from './tools.ts';
+import type { Wheel } from './wheels.ts';
 
-/** The Python whose wheel is fetched. Any would do: nothing of it is run. */
+/** The Python whose wheels are fetched. Any would do: nothing of it is run. */
 const WHEEL_PYTHON = { version: '3.11', tag: 'cp311' };
 
-/** What is kept of a wheel: the library, the headers of its C interface with what they include, and the licences. */
-const KEPT = [
-  ...TENSORFLOW_LIBRARIES.map((file) => `tensorflow/${file}`),
-  'tensorflow/include/tensorflow/c/',
-  'tensorflow/include/tensorflow/core/common_runtime/next_pluggable_device/c/',
-  'tensorflow/include/tensorflow/core/platform/ctstring',
-  'tensorflow/include/tsl/platform/ctstring',
-  'tensorflow/include/tsl/platform/platform.h',
-  'tensorflow/include/xla/c/',
-  'tensorflow/include/xla/tsl/c/',
-  'tensorflow/include/LICENSE',
-  'tensorflow/THIRD_PARTY_NOTICES.txt',
-];
-
-/** Unpacks the entries that begin with one of the given prefixes, without their first folder, and flushes them to the disk. */
+/**
+ * Unpacks the licences and the entries that begin with one of the given prefixes, and flushes them to the disk: shared libraries into
+ * `lib/`, everything else under its name without the first folder.
+ */
 const UNPACK_PROGRAM = `
 import os, shutil, sys, zipfile
 wheel, target, prefixes = sys.argv[1], sys.argv[2], tuple(sys.argv[3:])
+def place(name):
+    folder, file = os.path.split(name)
+    if '.dist-info/' in name and 'license' in name.lower():
+        return file
+    if not name.startswith(prefixes):
+        return None
+    return os.path.join('lib', file) if file.startswith('lib') else name.split('/', 1)[1]
 with zipfile.ZipFile(wheel) as archive:
     for entry in archive.infolist():
-        if entry.is_dir() or not entry.filename.startswith(prefixes):
+        name = None if entry.is_dir() else place(entry.filename)
+        if name is None:
             continue
-        name = entry.filename.split('/', 1)[1]
-        path = os.path.join(target, 'lib', name) if name.startswith('lib') else os.path.join(target, name)
+        path = os.path.join(target, name)
         os.makedirs(os.path.dirname(path), exist_ok=True)
         with archive.open(entry) as source, open(path, 'wb') as copy:
             shutil.copyfileobj(source, copy, 1 << 20)
@@ -40,49 +37,62 @@ with zipfile.ZipFile(wheel) as archive:
 `;
 
 /**
- * Fetches TensorFlow's library into the cache. A wheel that an interrupted run has downloaded is used again.
+ * Fetches TensorFlow's library, and NVIDIA's where the build needs them, into the cache: each wheel that is not there yet, one after the
+ * other. A wheel that an interrupted run has downloaded is used again.
  *
  * @throws UserError where Python, pip, the network or disk space is missing
- * @throws EngineFailure where the download is not what its checksum says
+ * @throws EngineFailure where a download is not what its checksum says
  */
 export async function installLibrary(layout: EngineLayout, log: Log): Promise<void> {
   const { python, pip } = await requirePip();
-  requireSpace(await freeBytes(layout.root), await folderBytes(layout.download), layout);
-  const file = await downloadWheel(layout, pip, log);
-  log(`unpacking the library (${megabytes(layout.build.wheel.keptBytes)})`);
-  const partial = `${layout.library}.partial-${process.pid}`;
-  await mkdir(partial, { recursive: true });
-  const outcome = await run([...python.command, '-c', UNPACK_PROGRAM], [file, partial, ...KEPT]);
-  if (outcome?.status !== 0) throw explainUnpacking(outcome, layout);
-  await writeMarker(partial, layout);
-  await rm(layout.library, { recursive: true, force: true });
-  await rename(partial, layout.library);
+  const missing = layout.parts.filter(({ folder }) => readMarker(folder) === undefined);
+  requireSpace(await freeBytes(layout.root), await folderBytes(layout.download), layout, missing);
+  for (const part of missing) {
+    const file = await downloadWheel(part.wheel, layout, pip, log);
+    log(`unpacking ${nameOf(part.wheel)} (${megabytes(part.wheel.keptBytes)})`);
+    await unpack(file, part, layout, python);
+    await rm(file, { force: true });
+  }
   await rm(layout.download, { recursive: true, force: true });
 }
 
-async function downloadWheel(layout: EngineLayout, pip: Tool, log: Log): Promise<string> {
-  const { wheel, tensorflow } = layout.build;
+/** Writes a part under another name first: what has its own name is complete. */
+async function unpack(file: string, { wheel, folder }: Part, layout: EngineLayout, python: Tool): Promise<void> {
+  const partial = `${folder}.partial-${process.pid}`;
+  await mkdir(partial, { recursive: true });
+  const outcome = await run([...python.command, '-c', UNPACK_PROGRAM], [file, partial, ...wheel.kept]);
+  if (outcome?.status !== 0) throw explainUnpacking(outcome, wheel, layout);
+  await writeMarker(partial, wheel);
+  await rm(folder, { recursive: true, force: true });
+  await rename(partial, folder);
+}
+
+async function downloadWheel(wheel: Wheel, layout: EngineLayout, pip: Tool, log: Log): Promise<string> {
   // pip writes here first, so that a small /tmp does not matter, and so that progress can be seen.
   const temporary = join(layout.download, 'temporary');
   await mkdir(temporary, { recursive: true });
   const requirements = join(layout.download, 'requirements.txt');
-  await writeFile(requirements, `${wheel.project}==${tensorflow} --hash=sha256:${wheel.sha256}\n`);
-  log(`downloading TensorFlow ${tensorflow} (${megabytes(wheel.bytes)})`);
+  await writeFile(requirements, `${wheel.project}==${wheel.version} --hash=sha256:${wheel.sha256}\n`);
+  log(`downloading ${nameOf(wheel)} (${megabytes(wheel.bytes)})`);
   const stopWatching = watchDownload(temporary, wheel.bytes, log);
-  const outcome = await run(pip.command, pipArguments(requirements, layout), {
+  const outcome = await run(pip.command, pipArguments(requirements, wheel, layout), {
     environment: { TMPDIR: temporary, PIP_NO_INPUT: '1', PIP_DISABLE_PIP_VERSION_CHECK: '1', PIP_REQUIRE_VIRTUALENV: '0' },
   }).finally(stopWatching);
-  const stem = `${wheel.project.replaceAll('-', '_')}-${tensorflow}-`;
-  const file = (await readdir(layout.download)).find((name) => name.startsWith(stem) && name.endsWith(`${wheel.platform}.whl`));
-  if (outcome?.status !== 0 || file === undefined) throw explainDownload(outcome, layout);
+  const stem = `${wheel.project.replaceAll('-', '_')}-${wheel.version}-`;
+  const file = (await readdir(layout.download)).find((name) => name.startsWith(stem) && name.endsWith('.whl'));
+  if (outcome?.status !== 0 || file === undefined) throw explainDownload(outcome, wheel, layout);
   return join(layout.download, file);
 }
 
-function pipArguments(requirements: string, layout: EngineLayout): string[] {
+function pipArguments(requirements: string, wheel: Wheel, layout: EngineLayout): string[] {
   const flags = ['--require-hashes', '--no-deps', '--only-binary=:all:', '--no-cache-dir', '--progress-bar=off'];
   const python = [`--python-version=${WHEEL_PYTHON.version}`, '--implementation=cp', `--abi=${WHEEL_PYTHON.tag}`];
-  const { platform } = layout.build.wheel;
-  return ['download', `--requirement=${requirements}`, ...flags, ...python, `--platform=${platform}`, `--dest=${layout.download}`];
+  return ['download', `--requirement=${requirements}`, ...flags, ...python, `--platform=${wheel.platform}`, `--dest=${layout.download}`];
+}
+
+/** As a person would call it: "TensorFlow 2.21.0", "nvidia-cudnn-cu12 9.28.0.42". */
+function nameOf({ project, version }: Wheel): string {
+  return `${project.startsWith('tensorflow') ? 'TensorFlow' : project} ${version}`;
 }
 
 function watchDownload(folder: string, total: number, log: Log): () => void {
@@ -98,12 +108,11 @@ function watchDownload(folder: string, total: number, log: Log): () => void {
 const NETWORK_FAILURES =
   /NewConnectionError|ConnectTimeout|ReadTimeout|Read timed out|name resolution|Max retries exceeded|ProxyError|SSLError|ConnectionReset|ProtocolError|IncompleteRead|RemoteDisconnected|unreachable/;
 
-function explainDownload(outcome: Outcome | undefined, layout: EngineLayout): Error {
-  const { wheel, tensorflow } = layout.build;
+function explainDownload(outcome: Outcome | undefined, wheel: Wheel, layout: EngineLayout): Error {
   const output = `${outcome?.stdout ?? ''}\n${outcome?.stderr ?? ''}`;
   if (/DO NOT MATCH THE HASHES/i.test(output)) {
     return new EngineFailure(
-      `The downloaded ${wheel.project} ${tensorflow} is not the file that was published (its SHA-256 differs): ` +
+      `The downloaded ${wheel.project} ${wheel.version} is not the file that was published (its SHA-256 differs): ` +
         'try again, and if it stays so, look at which index or proxy pip uses (`pip config list`).',
     );
   }
@@ -116,11 +125,11 @@ function explainDownload(outcome: Outcome | undefined, layout: EngineLayout): Er
   }
   if (/No matching distribution|Could not find a version/i.test(output)) {
     return new UserError(
-      `pip found no ${wheel.project} ${tensorflow} for ${wheel.platform}: use an index that has it, such as PyPI ` +
+      `pip found no ${wheel.project} ${wheel.version} for ${wheel.platform}: use an index that has it, such as PyPI ` +
         '(`pip config list` shows yours), and see that it can be reached.',
     );
   }
-  return new EngineFailure(`pip could not download ${wheel.project} ${tensorflow}; it said:\n${lastLines(output)}`);
+  return new EngineFailure(`pip could not download ${wheel.project} ${wheel.version}; it said:\n${lastLines(output)}`);
 }
 
 /** What a program says last is its reason. */
@@ -128,23 +137,25 @@ function lastLines(output: string): string {
   return output.trim().split('\n').slice(-10).join('\n');
 }
 
-function explainUnpacking(outcome: Outcome | undefined, layout: EngineLayout): Error {
+function explainUnpacking(outcome: Outcome | undefined, wheel: Wheel, layout: EngineLayout): Error {
   const output = outcome?.stderr ?? '';
-  if (/No space left on device/i.test(output)) return spaceError(layout, layout.build.wheel.keptBytes);
+  if (/No space left on device/i.test(output)) return spaceError(layout, wheel.keptBytes);
   return new EngineFailure(`The downloaded library could not be unpacked; Python said:\n${lastLines(output)}`);
 }
 
 /**
- * The most that lies on the disk at one time is the wheel and what is kept of it.
+ * The most that lies on the disk at one time is one wheel and what is kept of all of them: each wheel goes when it is unpacked.
  *
  * @param free bytes that the disk of the cache has
  * @param downloaded bytes of a wheel that is there already
+ * @param missing what is still to be installed
  * @throws UserError where that is too little
  */
-export function requireSpace(free: number, downloaded: number, layout: EngineLayout): void {
-  const { bytes, keptBytes } = layout.build.wheel;
+export function requireSpace(free: number, downloaded: number, layout: EngineLayout, missing: readonly Part[] = layout.parts): void {
+  const kept = missing.reduce((sum, { wheel }) => sum + wheel.keptBytes, 0);
+  const largest = Math.max(0, ...missing.map(({ wheel }) => wheel.bytes));
   // pip copies the wheel from its temporary folder, which is smaller than what is unpacked afterwards.
-  const needed = bytes + keptBytes - Math.min(downloaded, bytes);
+  const needed = kept + largest - Math.min(downloaded, largest);
   if (free < needed) throw spaceError(layout, needed, free);
 }
 
@@ -161,13 +172,13 @@ function spaceError(layout: EngineLayout, needed: number, free?: number): UserEr
   );
 }
 
-async function writeMarker(folder: string, layout: EngineLayout): Promise<void> {
+async function writeMarker(folder: string, wheel: Wheel): Promise<void> {
   const files: Record<string, number> = {};
   for (const path of await filesBelow(folder)) files[relative(folder, path)] = (await stat(path)).size;
-  for (const library of TENSORFLOW_LIBRARIES) {
-    if (files[join('lib', library)] === undefined) throw new EngineFailure(`The wheel holds no ${library}.`);
+  for (const library of wheel.libraries) {
+    if (files[join('lib', library)] === undefined) throw new EngineFailure(`The wheel ${nameOf(wheel)} holds no ${library}.`);
   }
-  const marker: Marker = { tensorflow: layout.build.tensorflow, files };
+  const marker: Marker = { files };
   await writeFile(join(folder, MARKER_FILE), JSON.stringify(marker, null, 1), { flush: true });
 }
 

@@ -11,6 +11,20 @@ test.each([
   expect(wheel).toMatchObject({ project, platform, sha256: expect.stringMatching(/^[0-9a-f]{64}$/) });
 });
 
+test('for GPUs there is a build on x64, with NVIDIA’s libraries, each with a checksum of its own', () => {
+  const { name, device, wheel, nvidia } = engineBuild({ platform: 'linux', arch: 'x64', glibc: '2.36' }, 'gpu');
+  expect({ name, device }).toEqual({ name: 'tensorflow-2.21.0-gpu-linux-x64', device: 'gpu' });
+  const hashes = [wheel, ...nvidia].map(({ sha256 }) => sha256);
+  for (const hash of hashes) expect(hash).toMatch(/^[0-9a-f]{64}$/);
+  expect(new Set(hashes).size).toBe(hashes.length);
+  // What TensorFlow opens, by the names it uses.
+  const opened = ['libcudart.so.12', 'libcublas.so.12', 'libcublasLt.so.12', 'libcufft.so.11', 'libcusolver.so.11', 'libcusparse.so.12'];
+  expect(nvidia.flatMap(({ libraries }) => libraries)).toEqual(expect.arrayContaining([...opened, 'libcudnn.so.9']));
+  expect(() => engineBuild({ platform: 'linux', arch: 'arm64', glibc: '2.36' }, 'gpu')).toThrow(
+    /GPUs on x64 processors alone, and this is arm64/,
+  );
+});
+
 test.each([
   [{ platform: 'darwin', arch: 'arm64', glibc: undefined }, /this is darwin on arm64: train on a Linux machine/],
   [{ platform: 'win32', arch: 'x64', glibc: undefined }, /WSL 2/],

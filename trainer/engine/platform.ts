@@ -1,4 +1,5 @@
 import { UserError } from '../../text/errors.ts';
+import { NVIDIA_WHEELS, TENSORFLOW_VERSION, TENSORFLOW_WHEELS, type Wheel } from './wheels.ts';
 
 /** What decides which build of TensorFlow runs here. */
 export interface Machine {
@@ -10,49 +11,23 @@ export interface Machine {
   readonly glibc: string | undefined;
 }
 
-/** One build of TensorFlow's C library, and the wheel on PyPI that holds it. */
+/** What computes. */
+export type DeviceKind = 'cpu' | 'gpu';
+
+/** One build of TensorFlow's C library, and the wheels on PyPI that hold it and what it needs. */
 export interface EngineBuild {
   /** Names the library's folder in the cache: version, device, platform and processor. */
   readonly name: string;
   readonly tensorflow: string;
-  readonly device: 'cpu';
+  /** What it is made for. The build for GPUs computes on the processor as well. */
+  readonly device: DeviceKind;
   readonly wheel: Wheel;
+  /** NVIDIA's libraries, in the order in which they are loaded; none in the build for processors. */
+  readonly nvidia: readonly Wheel[];
 }
-
-/** A wheel on PyPI. Its Python version matters to pip alone: the library inside does not depend on it. */
-export interface Wheel {
-  readonly project: string;
-  /** The tag that pip's `--platform` takes. */
-  readonly platform: string;
-  /** SHA-256 of the file, as PyPI publishes it. */
-  readonly sha256: string;
-  readonly bytes: number;
-  /** Bytes of the files that are kept of it, rounded up. */
-  readonly keptBytes: number;
-}
-
-const TENSORFLOW_VERSION = '2.21.0';
 
 /** The wheels are built against this version of the GNU C library (`manylinux_2_27`). */
 const OLDEST_GLIBC = '2.27';
-
-/** By `platform-arch`. On arm64 the project `tensorflow` is the CPU build; there is no `tensorflow-cpu`. */
-const WHEELS: Readonly<Record<string, Wheel>> = {
-  'linux-x64': {
-    project: 'tensorflow-cpu',
-    platform: 'manylinux_2_27_x86_64',
-    sha256: '2b847d217b02ee7731ed91431daf3250daa0196c3c94614d23be27232e6e5b6c',
-    bytes: 273_829_956,
-    keptBytes: 860_000_000,
-  },
-  'linux-arm64': {
-    project: 'tensorflow',
-    platform: 'manylinux_2_27_aarch64',
-    sha256: '4b24aca16d527a3cf1c37f720c04c484c3d20f4d0fdfa98632ac8b9f3be6eb5c',
-    bytes: 281_828_020,
-    keptBytes: 890_000_000,
-  },
-};
 
 /** The machine this process runs on. */
 export function thisMachine(): Machine {
@@ -65,9 +40,9 @@ export function thisMachine(): Machine {
  * @throws UserError where there is none: the message says what to do instead
  * @example engineBuild({ platform: 'linux', arch: 'x64', glibc: '2.36' }).name // 'tensorflow-2.21.0-cpu-linux-x64'
  */
-export function engineBuild(machine: Machine = thisMachine()): EngineBuild {
-  const wheel = WHEELS[`${machine.platform}-${machine.arch}`];
-  if (wheel === undefined) {
+export function engineBuild(machine: Machine = thisMachine(), device: DeviceKind = 'cpu'): EngineBuild {
+  const cpu = TENSORFLOW_WHEELS.cpu[`${machine.platform}-${machine.arch}`];
+  if (cpu === undefined) {
     throw new UserError(
       `The training engine runs on Linux, on x64 and arm64 processors, and this is ${machine.platform} on ${machine.arch}: ` +
         'train on a Linux machine, in a Linux container or in WSL 2.',
@@ -85,8 +60,14 @@ export function engineBuild(machine: Machine = thisMachine()): EngineBuild {
         'use a newer Linux, such as Debian 11 or Ubuntu 20.04.',
     );
   }
-  const name = `tensorflow-${TENSORFLOW_VERSION}-cpu-${machine.platform}-${machine.arch}`;
-  return { name, tensorflow: TENSORFLOW_VERSION, device: 'cpu', wheel };
+  const wheel = device === 'cpu' ? cpu : TENSORFLOW_WHEELS.gpu[`${machine.platform}-${machine.arch}`];
+  if (wheel === undefined) {
+    throw new UserError(
+      `TensorFlow is published for GPUs on x64 processors alone, and this is ${machine.arch}: train on the processor, without --gpu.`,
+    );
+  }
+  const name = `tensorflow-${TENSORFLOW_VERSION}-${device}-${machine.platform}-${machine.arch}`;
+  return { name, tensorflow: TENSORFLOW_VERSION, device, wheel, nvidia: device === 'gpu' ? NVIDIA_WHEELS : [] };
 }
 
 function glibcVersion(): string | undefined {

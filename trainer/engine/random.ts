@@ -1,4 +1,5 @@
-import { statelessUniform, tf, type Tensor } from './operations.ts';
+import { fusedDropoutMask } from './fusedOps.ts';
+import { hasFusedOps, statelessUniform, tf, type Tensor } from './operations.ts';
 
 /**
  * Where a random draw comes from. Nothing is global: the same (seed, step, site) always draws the same numbers,
@@ -39,8 +40,14 @@ function scramble(value: number): number {
  * @param probability of dropping, in [0, 1)
  */
 export function dropoutMask(shape: number[], probability: number, key: DrawKey, site: string): Tensor {
+  const seed = siteSeed(key, site);
+  return hasFusedOps ? fusedDropoutMask(shape, probability, seed) : plainDropoutMask(shape, probability, seed);
+}
+
+/** The same mask in TensorFlow's own operations, bit by bit. */
+export function plainDropoutMask(shape: number[], probability: number, seed: readonly [number, number]): Tensor {
   return tf.tidy(() => {
-    const keep = tf.greaterEqual(statelessUniform(shape, siteSeed(key, site)), probability);
+    const keep = tf.greaterEqual(statelessUniform(shape, seed), probability);
     return tf.mul(tf.cast(keep, 'float32'), 1 / (1 - probability));
   });
 }

@@ -1,15 +1,19 @@
 /**
- * Run in a process of its own, because a library that does not suit the processor may end the process: loads the engine,
+ * Run in a process of its own, because a library that does not suit the processor may end the process: loads an engine,
  * multiplies matrices and prints what it found as one line of JSON.
  *
- * Usage: `node selfCheck.ts [seconds]`: how long to measure, 0 by default.
+ * Usage: `node selfCheck.ts cpu|gpu welcome|hidden [seconds]`: which build, what happens with a GPU, and how long to measure (0).
  */
-import { loadTensorFlow, type TensorFlow } from './tensorflow.ts';
+import { loadEngine, type TensorFlow } from './tensorflow.ts';
+import type { DeviceKind } from './platform.ts';
 
 /** What the self-check prints. */
 export interface SelfCheck {
   readonly tensorflow: string;
-  readonly device: 'cpu' | 'gpu';
+  /** What computed: the build for GPUs takes the processor where no GPU answers. */
+  readonly device: DeviceKind;
+  /** Why no GPU was used, where the build is for GPUs. */
+  readonly withoutGpu?: string;
   /** Whether a small product of known value came out right. */
   readonly correct: boolean;
   /** Floating-point operations of a float32 matrix product, in 10⁹ a second; undefined where nothing was measured. */
@@ -17,17 +21,20 @@ export interface SelfCheck {
 }
 
 try {
-  console.log(JSON.stringify(look(await loadTensorFlow(), Number(process.argv[2] ?? 0))));
+  const [build, card, seconds] = process.argv.slice(2);
+  const engine = loadEngine({ build: build === 'gpu' ? 'gpu' : 'cpu', card: card === 'welcome' ? 'welcome' : 'hidden' });
+  console.log(JSON.stringify(look(engine, Number(seconds ?? 0))));
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);
   process.exitCode = 1;
 }
 
 function look(engine: TensorFlow, seconds: number): SelfCheck {
-  const { binding } = engine.backend;
+  const { kind, withoutGpu } = engine.device;
   return {
-    tensorflow: binding.TF_Version,
-    device: binding.isUsingGpuDevice() ? 'gpu' : 'cpu',
+    tensorflow: engine.backend.binding.TF_Version,
+    device: kind,
+    ...(withoutGpu !== undefined && { withoutGpu }),
     correct: productIsCorrect(engine),
     ...(seconds > 0 ? { gigaflops: measureProducts(engine, seconds) } : {}),
   };
@@ -43,14 +50,16 @@ function productIsCorrect({ tf }: TensorFlow): boolean {
     [9, 10],
     [11, 12],
   ]);
+  // Small whole numbers: exact in every precision, TF32 included.
   return tf.matMul(left, right).dataSync().join() === '58,64,139,154';
 }
 
-function measureProducts({ tf }: TensorFlow, seconds: number): number {
-  const size = 1024;
+function measureProducts({ tf, device }: TensorFlow, seconds: number): number {
+  // Large enough to fill the device, and only a sum comes back from it.
+  const size = device.kind === 'gpu' ? 8192 : 1024;
   const left = tf.randomUniform([size, size]);
   const right = tf.randomUniform([size, size]);
-  const product = () => tf.tidy(() => void tf.matMul(left, right).dataSync());
+  const product = () => tf.tidy(() => void tf.sum(tf.matMul(left, right)).dataSync());
   product();
   let count = 0;
   const start = performance.now();

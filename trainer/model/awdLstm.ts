@@ -1,6 +1,9 @@
-import { lstm, type LstmState } from '../engine/lstm.ts';
+import { lstm, type LstmState, type LstmWeights } from '../engine/lstm.ts';
+import { packedLstm } from '../engine/lstmFused.ts';
 import { tf, type Tensor, type Tensor1D } from '../engine/operations.ts';
 import { dropoutMask, type DrawKey } from '../engine/random.ts';
+import { maskRows } from '../engine/fusedOps.ts';
+import type { Packing } from '../engine/packing.ts';
 import { layerWidth, type Sizes } from './presets.ts';
 
 /** A model's tensors by name; model/parameters.ts lists names and shapes. */
@@ -64,7 +67,36 @@ export function drawMasks(sizes: Sizes, batch: number, dropouts: Dropouts, key: 
   };
 }
 
-/** What the encoder gives: both `[time, batch, embedding]`. `raw` is before the output dropout, `dropped` after it. */
+/** How the tokens of a batch lie in a tensor `[…tokens, width]`, and so how a layer and a locked mask meet them. */
+export interface Layout {
+  layer(x: Tensor, weights: LstmWeights, state: LstmState): { outputs: Tensor; state: LstmState };
+  /** @param mask `[1, batch, width]` */
+  locked(x: Tensor, mask: Tensor): Tensor;
+}
+
+/** `[time, batch, width]` */
+export const RECTANGLE: Layout = { layer: lstm, locked: (x, mask) => tf.mul(x, mask) };
+
+/** `[tokens, width]`, rows of different lengths; for our own ops. The gradient is cut after every `truncation` steps. */
+export function packed(packing: Packing, truncation: number): Layout {
+  return {
+    layer: (x, weights, state) => packedLstm(x, weights, state, packing, truncation),
+    locked: (x, mask) => {
+      const times = tf.customGrad((...args) => {
+        const [input, save] = args as unknown as [Tensor, (tensors: Tensor[]) => void];
+        const rows = tf.reshape(mask, mask.shape.slice(1));
+        save([rows]);
+        return {
+          value: maskRows(input, rows, packing),
+          gradFunc: (upstream, [saved]) => maskRows(upstream, saved as Tensor, packing),
+        };
+      });
+      return times(x);
+    },
+  };
+}
+
+/** What the encoder gives, in the layout it was given: both `[…tokens, embedding]`. `raw` is before the output dropout, `dropped` after it. */
 export interface Encoded {
   readonly raw: Tensor;
   readonly dropped: Tensor;
@@ -75,26 +107,27 @@ export interface Encoded {
 /**
  * The AWD-LSTM encoder (Merity et al. 2017; fastai's `AWD_LSTM.forward`): embedding, then LSTM layers with dropout between them.
  *
- * @param ids `[time, batch]` int32
+ * @param ids `[time, batch]` int32, or as the layout has it
  * @param state where the text before this chunk left the model; a constant to the gradient
  */
-export function awdLstm(parameters: Parameters, ids: Tensor, state: EncoderState, masks: DropoutMasks = {}): Encoded {
+export function awdLstm(parameters: Parameters, ids: Tensor, state: EncoderState, masks: DropoutMasks = {}, layout = RECTANGLE): Encoded {
+  const locked = (x: Tensor, mask: Tensor | undefined): Tensor => (mask === undefined ? x : layout.locked(x, mask));
   const words = embed(parameter(parameters, 'embedding.weight'), ids, masks.embedding);
-  let x = masked(words, masks.input);
+  let x = locked(words, masks.input);
   let raw = x;
   const states: LstmState[] = [];
   for (const [layer, before] of state.entries()) {
     const weights = {
       input: parameter(parameters, `lstm.${layer}.inputWeights`),
-      recurrent: masked(parameter(parameters, `lstm.${layer}.recurrentWeights`), masks.weight?.[layer]),
+      recurrent: droppedWeights(parameter(parameters, `lstm.${layer}.recurrentWeights`), masks.weight?.[layer]),
       bias: parameter(parameters, `lstm.${layer}.bias`),
     };
-    const result = lstm(x, weights, before);
+    const result = layout.layer(x, weights, before);
     states.push(result.state);
     raw = result.outputs;
-    x = masked(raw, masks.hidden?.[layer]);
+    x = locked(raw, masks.hidden?.[layer]);
   }
-  return { raw, dropped: masked(raw, masks.output), state: states };
+  return { raw, dropped: locked(raw, masks.output), state: states };
 }
 
 /** Looks words up, dropping whole rows where a mask says so. The rows are gathered first, so the table itself is never multiplied. */
@@ -103,8 +136,8 @@ function embed(table: Tensor, ids: Tensor, rowMask: Tensor | undefined): Tensor 
   return rowMask === undefined ? words : tf.mul(words, tf.gather(rowMask, ids as Tensor1D));
 }
 
-function masked(x: Tensor, mask: Tensor | undefined): Tensor {
-  return mask === undefined ? x : tf.mul(x, mask);
+function droppedWeights(weights: Tensor, mask: Tensor | undefined): Tensor {
+  return mask === undefined ? weights : tf.mul(weights, mask);
 }
 
 /** A tensor by its name; a missing one is a programming error and says which names exist. */

@@ -1,7 +1,8 @@
-import { tf, type Tensor, type Tensor1D } from '../engine/operations.ts';
+import { hasFusedOps, tf, type Tensor, type Tensor1D } from '../engine/operations.ts';
+import { Packing } from '../engine/packing.ts';
 import { PADDING_ID } from '../../text/vocabulary.ts';
-import { awdLstm, type DropoutMasks, type EncoderState, type Parameters } from './awdLstm.ts';
-import { emptyPooledValues, poolChunk, type PooledValues } from './pooling.ts';
+import { awdLstm, packed, type DropoutMasks, type EncoderState, type Parameters } from './awdLstm.ts';
+import { emptyPooledValues, poolChunk, poolPacked, type PooledValues } from './pooling.ts';
 import { layerWidth, type Sizes } from './presets.ts';
 
 /** Where the reading of some documents stands: one row a document, nothing kept. */
@@ -30,8 +31,7 @@ export function freshReading(sizes: Sizes, batch: number): Reading {
  * Reads passages chunk by chunk, carrying the hidden state (BPT3C; Howard & Ruder 2018, section 3.3). The state that a chunk hands
  * to the next is a constant to the gradient; each chunk's own outputs reach the loss through the pooled values.
  *
- * Rows that have ended leave the batch, so a short document costs nothing while a long one goes on. Padding only ever stands at
- * the end of a row's last chunk, after everything that counts.
+ * A short document costs nothing while a long one goes on. The reading that was there before is a constant to the gradient.
  *
  * @param passages in any order; an empty one leaves its row as it was
  * @returns the reading after the passages, rows in the order given
@@ -46,9 +46,33 @@ export function readPassages(
   const lengths = passages.map(({ start, end }) => end - start);
   const order = [...lengths.keys()].toSorted((a, b) => (lengths[b] ?? 0) - (lengths[a] ?? 0));
   const sorted = order.map((row) => passages[row] as Passage);
+  const read = hasFusedOps ? readPacked : readChunks;
+  return pickRows(read(parameters, sorted, chunkLength, pickRows(before, order), masksOf(masks, order)), inverse(order));
+}
+
+/** {@link readPassages} of passages sorted by length, the longest first. */
+type Reader = typeof readPassages;
+
+/** All tokens at once, without padding, on our own ops. */
+const readPacked: Reader = (parameters, passages, chunkLength, before, masks) => {
+  const packing = new Packing(passages.map(({ start, end }) => end - start));
+  if (packing.tokens === 0) return before;
+  const ids = packing.pack((row, t) => {
+    const { ids: document, start } = passages[row] as Passage;
+    return document[start + t] ?? PADDING_ID;
+  });
+  const { raw, state } = awdLstm(parameters, tf.tensor1d(ids, 'int32'), before.state, masks, packed(packing, chunkLength));
+  return { state: unkept(state), pooled: poolPacked(before.pooled, raw, packing) };
+};
+
+/**
+ * Chunk by chunk, in TensorFlow's operations. Rows that have ended leave the batch. Padding only ever stands at the end of a row's last
+ * chunk, after everything that counts.
+ */
+const readChunks: Reader = (parameters, sorted, chunkLength, before, masks = {}) => {
   const finished: Reading[] = [];
-  let current = pickRows(before, order);
-  let rows = order.length;
+  let current = before;
+  let rows = sorted.length;
   for (let offset = 0; rows > 0; offset += chunkLength) {
     const active = sorted.findIndex(({ start, end }) => end - start <= offset);
     const left = active === -1 ? sorted.length : active;
@@ -58,10 +82,10 @@ export function readPassages(
       rows = left;
     }
     if (rows > 0)
-      current = readChunk(parameters, sorted.slice(0, rows), offset, chunkLength, current, masksOf(masks, order.slice(0, rows)));
+      current = readChunk(parameters, sorted.slice(0, rows), offset, chunkLength, current, masksOf(masks, [...Array(rows).keys()]));
   }
-  return pickRows(joinRows(finished), inverse(order));
-}
+  return joinRows(finished);
+};
 
 function readChunk(
   parameters: Parameters,

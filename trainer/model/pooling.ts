@@ -1,4 +1,6 @@
+import { pool, poolGradient } from '../engine/fusedOps.ts';
 import { tf, type Tensor, type Tensor1D } from '../engine/operations.ts';
+import type { Packing } from '../engine/packing.ts';
 
 /**
  * What concat pooling remembers of the documents read so far, one row a document: it costs the same whatever their length.
@@ -41,6 +43,23 @@ export function poolChunk(pooled: PooledValues, outputs: Tensor, lengths: readon
     maximum: tf.maximum(pooled.maximum, tf.max(comparable, 0)),
     sum: tf.add(pooled.sum, tf.sum(visible, 0)),
   };
+}
+
+/**
+ * Takes packed encoder outputs into the pooled values, by our own ops. What was pooled before is a constant to the gradient.
+ *
+ * @param outputs `[tokens, embedding]`
+ */
+export function poolPacked({ last, maximum, sum }: PooledValues, outputs: Tensor, packing: Packing): PooledValues {
+  const before = tf.stack([last, maximum, sum]);
+  const after = tf.customGrad((...args) => {
+    const [x, save] = args as unknown as [Tensor, (tensors: Tensor[]) => void];
+    const { pooled, places } = pool(x, before, packing);
+    save([places]);
+    return { value: pooled, gradFunc: (gradient, [saved]) => poolGradient(gradient, saved as Tensor, packing) };
+  });
+  const [newLast, newMaximum, newSum] = tf.unstack(after(outputs)) as [Tensor, Tensor, Tensor];
+  return { last: newLast, maximum: newMaximum, sum: newSum };
 }
 
 /** 1 where a row has a real token, 0 beyond its end: `[time, batch, 1]`. */

@@ -1,4 +1,5 @@
-import { tf, type Tensor } from '../engine/operations.ts';
+import { adamInPlace } from '../engine/fusedOps.ts';
+import { hasFusedOps, tf, type Scalar, type Tensor } from '../engine/operations.ts';
 
 export interface AdamOptions {
   /** Decay of the running mean of gradients. */
@@ -28,7 +29,7 @@ export function initialMoments(parameter: Tensor): AdamMoments {
 
 /**
  * One update of one tensor by Adam with decoupled weight decay (Kingma & Ba 2015, algorithm 1; Loshchilov & Hutter 2019).
- * Pure: returns new kept tensors and leaves the old ones to the caller.
+ * Takes the parameter and its moments over: they may be overwritten or disposed of, and what is returned, kept, takes their place.
  *
  * @param gradientScale scalar tensor that the gradient is multiplied by, for clipping
  */
@@ -37,9 +38,23 @@ export function adamUpdate(
   gradient: Tensor,
   moments: AdamMoments,
   rate: number,
-  { beta1, beta2, epsilon, weightDecay }: AdamOptions,
-  gradientScale: Tensor,
+  options: AdamOptions,
+  gradientScale: Scalar,
 ): { parameter: Tensor; moments: AdamMoments } {
+  return (hasFusedOps ? fusedUpdate : plainUpdate)(parameter, gradient, moments, rate, options, gradientScale);
+}
+
+type AdamUpdate = typeof adamUpdate;
+
+/** In one pass, in place. */
+export const fusedUpdate: AdamUpdate = (parameter, gradient, moments, rate, options, gradientScale) => {
+  const updates = moments.updates + 1;
+  adamInPlace(parameter, moments.first, moments.second, gradient, gradientScale, { ...options, rate, updates });
+  return { parameter, moments: { ...moments, updates } };
+};
+
+/** In TensorFlow's own operations. */
+export const plainUpdate: AdamUpdate = (parameter, gradient, moments, rate, { beta1, beta2, epsilon, weightDecay }, gradientScale) => {
   const updates = moments.updates + 1;
   const [next, first, second] = tf.tidy(() => {
     const scaled = tf.mul(gradient, gradientScale);
@@ -51,5 +66,6 @@ export function adamUpdate(
     const decayed = weightDecay > 0 ? tf.mul(parameter, 1 - rate * weightDecay) : parameter;
     return [tf.sub(decayed, tf.mul(tf.div(mean, root), stepSize)), mean, square] as [Tensor, Tensor, Tensor];
   });
+  tf.dispose([parameter, moments.first, moments.second]);
   return { parameter: tf.keep(next), moments: { first: tf.keep(first), second: tf.keep(second), updates } };
-}
+};

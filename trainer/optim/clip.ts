@@ -1,13 +1,14 @@
-import { tf, type Tensor } from '../engine/operations.ts';
+import { sumOfSquares } from '../engine/fusedOps.ts';
+import { hasFusedOps, tf, type Scalar, type Tensor } from '../engine/operations.ts';
 
 /**
  * The factor that brings the gradients' joint L2 norm down to `maximum` (PyTorch's `clip_grad_norm_`): at most 1.
  * Stays on the device: nothing waits for it.
  */
-export function clipFactor(gradients: Iterable<Tensor>, maximum: number): Tensor {
+export function clipFactor(gradients: Iterable<Tensor>, maximum: number): Scalar {
   return tf.tidy(() => {
-    const squares = [...gradients].map((gradient) => tf.sum(tf.square(gradient)));
+    const squares = [...gradients].map((gradient): Tensor => (hasFusedOps ? sumOfSquares(gradient) : tf.sum(tf.square(gradient))));
     const norm = tf.sqrt(tf.addN(squares));
-    return tf.minimum(1, tf.div(maximum, tf.add(norm, 1e-6)));
+    return tf.minimum(1, tf.div(maximum, tf.add(norm, 1e-6))) as Scalar;
   });
 }

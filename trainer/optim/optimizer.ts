@@ -2,7 +2,7 @@ import { tf, type Scalar, type Tensor } from '../engine/operations.ts';
 import { ADAM, adamUpdate, initialMoments, type AdamMoments, type AdamOptions } from './adam.ts';
 import { clipFactor } from './clip.ts';
 
-/** Tensors that training replaces step by step. Kept: the owner disposes of them. */
+/** Tensors that training changes step by step, in place or by another tensor. Kept: the owner disposes of them. */
 export type TrainedParameters = Map<string, Tensor>;
 
 export interface OptimizerOptions extends AdamOptions {
@@ -41,11 +41,10 @@ export class Optimizer {
     tf.dispose([...grads, factor]);
   }
 
-  #update(name: string, gradient: Tensor, rate: number, factor: Tensor): void {
-    const old = this.parameters.get(name) as Tensor;
-    const moments = this.moments.get(name) ?? initialMoments(old);
-    const next = adamUpdate(old, gradient, moments, rate, this.options, factor);
-    tf.dispose([old, moments.first, moments.second]);
+  #update(name: string, gradient: Tensor, rate: number, factor: Scalar): void {
+    const parameter = this.parameters.get(name) as Tensor;
+    const moments = this.moments.get(name) ?? initialMoments(parameter);
+    const next = adamUpdate(parameter, gradient, moments, rate, this.options, factor);
     this.parameters.set(name, next.parameter);
     this.moments.set(name, next.moments);
   }

@@ -1,0 +1,87 @@
+// Registers the ops with TensorFlow when Node loads this addon.
+#include <node_api.h>
+
+#include <initializer_list>
+#include <stdexcept>
+#include <string>
+
+#include "kernel.h"
+#include "tensorflow/c/ops.h"
+#include "tensorflow/c/tf_status.h"
+#include "threads.h"
+
+namespace ulmfit {
+namespace {
+
+
+template <void (*kCompute)(Context&)>
+void Run(void*, TF_OpKernelContext* kernel) {
+  try {
+    Context context(kernel);
+    kCompute(context);
+  } catch (const std::exception& error) {
+    TF_Status* status = TF_NewStatus();
+    TF_SetStatus(status, dynamic_cast<const std::invalid_argument*>(&error) != nullptr ? TF_INVALID_ARGUMENT : TF_INTERNAL, error.what());
+    TF_OpKernelContext_Failure(kernel, status);
+    TF_DeleteStatus(status);
+  }
+}
+
+template <void (*kCompute)(Context&)>
+void Register(const char* name, std::initializer_list<const char*> inputs, std::initializer_list<const char*> outputs) {
+  TF_Status* status = TF_NewStatus();
+  TF_OpDefinitionBuilder* definition = TF_NewOpDefinitionBuilder(name);
+  for (const char* input : inputs) TF_OpDefinitionBuilderAddInput(definition, input);
+  for (const char* output : outputs) TF_OpDefinitionBuilderAddOutput(definition, output);
+  // Several ops write to their inputs, so a call must neither be dropped nor be merged with another.
+  TF_OpDefinitionBuilderSetIsStateful(definition, true);
+  TF_OpDefinitionBuilderSetShapeInferenceFunction(
+      definition, [](TF_ShapeInferenceContext* context, TF_Status* outcome) { TF_ShapeInferenceContextSetUnknownShape(context, outcome); });
+  TF_RegisterOpDefinition(definition, status);
+  if (TF_GetCode(status) == TF_OK) {
+    TF_KernelBuilder* kernel = TF_NewKernelBuilder(
+        name, "CPU", [](TF_OpKernelConstruction*) -> void* { return nullptr; }, &Run<kCompute>, [](void*) {});
+    TF_RegisterKernelBuilder(name, kernel, status);
+  }
+  const std::string message = TF_GetCode(status) == TF_OK ? "" : TF_Message(status);
+  TF_DeleteStatus(status);
+  if (!message.empty()) throw std::runtime_error(message);
+}
+
+void RegisterAll() {
+  Register<LstmForward>("UlmfitLstmForward",
+                        {"projected: float", "recurrent: float", "bias: float", "hidden: float", "cell: float", "rows: int32"},
+                        {"cells: float", "outputs: float"});
+  Register<LstmBackward>("UlmfitLstmBackward",
+                         {"output_gradient: float", "gates: float", "cells: float", "recurrent: float", "rows: int32", "truncation: int32"},
+                         {"bias_gradient: float"});
+  Register<MaskRows>("UlmfitMaskRows", {"x: float", "mask: float", "rows: int32"}, {"masked: float"});
+  Register<Pool>("UlmfitPool", {"outputs: float", "pooled: float", "rows: int32"}, {"new_pooled: float", "places: int32"});
+  Register<PoolGradient>("UlmfitPoolGradient", {"gradient: float", "places: int32", "rows: int32", "tokens: int32"},
+                         {"output_gradient: float"});
+  Register<SoftmaxCrossEntropy>("UlmfitSoftmaxCrossEntropy",
+                                {"logits: float", "bias: float", "targets: int32", "scale: float"},
+                                {"losses: float", "bias_gradient: float"});
+  Register<DropoutMask>("UlmfitDropoutMask", {"shape: int32", "seed: int32", "probability: float", "kept: float"}, {"mask: float"});
+  Register<SumOfSquares>("UlmfitSumOfSquares", {"x: float"}, {"sum: float"});
+  Register<Adam>("UlmfitAdam",
+                 {"parameter: float", "first: float", "second: float", "gradient: float", "gradient_scale: float", "settings: float"},
+                 {"nothing: float"});
+}
+
+}  // namespace
+}  // namespace ulmfit
+
+// Several threads of Node may load the addon; TensorFlow must hear of the ops once.
+NAPI_MODULE_INIT() {
+  try {
+    static const bool registered = (ulmfit::RegisterAll(), true);
+    (void)registered;
+  } catch (const std::exception& error) {
+    napi_throw_error(env, nullptr, error.what());
+  }
+  napi_value threads;
+  napi_create_int32(env, ulmfit::ThreadCount(), &threads);
+  napi_set_named_property(env, exports, "threads", threads);
+  return exports;
+}
