@@ -6,7 +6,9 @@ const reports = process.env['ULMFIT_TEST_REPORTS'];
 
 export default defineConfig({
   test: {
-    include: ['{text,trainer,export,serve,test}/**/*.test.ts'],
+    // Tolerances are those of fp32 on the processor; a GPU is tested by naming it.
+    env: { ULMFIT_DEVICE: process.env['ULMFIT_DEVICE'] ?? 'cpu' },
+    include: ['{text,trainer,export,serve,benchmark,test}/**/*.test.ts'],
     testTimeout: 60_000,
     hookTimeout: 120_000,
     reporters: reports === undefined ? ['default'] : ['default', 'json'],

@@ -42,6 +42,11 @@ const RULES: Readonly<Record<string, { readonly may: readonly string[]; readonly
     may: ['../../serve/node/server.ts', '../../export/bundleFolder.ts', '../recipe/pretrain.ts'],
     mayNot: ['@tensorflow/tfjs-core', 'onnxruntime-node', '../../workers/src/worker.ts'],
   },
+  'benchmark/limit.ts': {
+    may: ['node:fs', '../trainer/engine/operations.ts', '../text/errors.ts'],
+    mayNot: ['@tensorflow/tfjs-core', '../export/bundle.ts', '../serve/app.ts', '../test/temporaryFolder.ts'],
+  },
+  'trainer/commands/benchmark.ts': { may: ['../../benchmark/peer.ts'], mayNot: ['@tensorflow/tfjs-core'] },
   'export/graph/chunkStep.ts': {
     may: ['../../text/errors.ts', '../../trainer/model/presets.ts', '../../trainer/checkpoint/safetensors.ts', '../bundle.ts'],
     mayNot: ['../../trainer/engine/lstm.ts', '../../trainer/version.ts', '../../serve/app.ts', 'onnxruntime-node', '@tensorflow/tfjs-core'],

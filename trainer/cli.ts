@@ -1,5 +1,7 @@
 import { Command, Option } from '@commander-js/extra-typings';
 
+import { addBenchmarkCommands } from './benchmarkCommands.ts';
+import { settleComputation, settleDeviceOf } from './commands/computation.ts';
 import { CORPUS_HELP, DATA_HELP, examples } from './commands/help.ts';
 import * as options from './commands/options.ts';
 import { reportUnknownFlagFirst } from './commands/unknownFlags.ts';
@@ -20,6 +22,7 @@ export function createProgram(): Command {
     .helpCommand(false)
     .enablePositionalOptions() // what stands after a command's name is the command's alone
     .hook('preSubcommand', reportUnknownFlagFirst)
+    .hook('preAction', (_program, command) => settleDeviceOf(command))
     .exitOverride();
 
   program.commandsGroup('Setting up:');
@@ -27,15 +30,29 @@ export function createProgram(): Command {
   program
     .command('setup')
     .description('Install the training engine (TensorFlow) once for this user, or repair it.')
+    .addOption(new Option('--gpu', "the engine for NVIDIA GPUs, with NVIDIA's libraries, beside the other one"))
     .addOption(options.json('the result'))
-    .addHelpText('after', examples([['ulmfit setup', 'about 300 MB to download']]))
+    .addHelpText(
+      'after',
+      examples([
+        ['ulmfit setup', 'about 300 MB to download'],
+        ['ulmfit setup --gpu', 'about 2.9 GB to download, for Linux on x64'],
+      ]),
+    )
     .action(async (given) => (await import('./commands/setup.ts')).setup(given));
 
   program
     .command('doctor')
     .description('Say what works on this machine, and the cure for what does not.')
+    .addOption(options.device())
     .addOption(options.json('the findings'))
-    .addHelpText('after', examples([['ulmfit doctor', 'the exit code is 1 where training would not work']]))
+    .addHelpText(
+      'after',
+      examples([
+        ['ulmfit doctor', 'the exit code is 1 where training would not work'],
+        ['ulmfit doctor --device gpu', 'compares the GPU with the processor as well, step by step on small models'],
+      ]),
+    )
     .action(async (given) => (await import('./commands/doctor.ts')).doctor(given));
 
   program
@@ -94,6 +111,8 @@ export function createProgram(): Command {
     .addOption(new Option('--backwards', 'read every text from its end to its beginning'))
     .addOption(new Option('--half', 'store the finished weights in 16 bits'))
     .addOption(new Option('--data-licence <text>', 'licence of the corpus, for the model card'))
+    .addOption(options.device())
+    .addOption(options.precision())
     .addOption(options.seedOption())
     .addOption(options.resume())
     .addOption(
@@ -125,6 +144,8 @@ export function createProgram(): Command {
     .addOption(options.learningRate(FINE_TUNING.learningRate))
     .addOption(options.dropMult(FINE_TUNING.dropMult))
     .addOption(new Option('--max-vocab <words>', 'largest vocabulary').default(FINE_TUNING.maxVocab).argParser(positiveInteger))
+    .addOption(options.device())
+    .addOption(options.precision())
     .addOption(options.seedOption())
     .addOption(options.resume())
     .addOption(options.json('the final figures'))
@@ -170,6 +191,8 @@ export function createProgram(): Command {
     )
     .addOption(new Option('--no-discriminative', 'one learning rate for all layers, not 2.6 times less for each earlier one'))
     .addOption(options.dropMult(CLASSIFIER_TRAINING.dropMult))
+    .addOption(options.device())
+    .addOption(options.precision())
     .addOption(options.seedOption())
     .addOption(options.resume())
     .addOption(options.json('the final figures'))
@@ -199,6 +222,7 @@ export function createProgram(): Command {
     .argument('<data>', 'labelled documents; a corpus for a language model')
     .addOption(options.text())
     .addOption(options.label())
+    .addOption(options.device())
     .addOption(options.json('the figures'))
     .addHelpText('after', DATA_HELP)
     .addHelpText('after', examples([['ulmfit evaluate models/reviews test.csv --json', 'figures for machines']]))
@@ -214,6 +238,7 @@ export function createProgram(): Command {
     .addOption(
       new Option('--top-k <labels>', 'print this many labels of each text, the likeliest first (default: all)').argParser(positiveInteger),
     )
+    .addOption(options.device())
     .addOption(options.json('one object a text'))
     .addHelpText(
       'after',
@@ -238,7 +263,10 @@ export function createProgram(): Command {
       'after',
       examples([['ulmfit export models/reviews --out bundles/reviews --documents test.csv', 'compared on the test set']]),
     )
-    .action(async (model, given) => (await import('./commands/export.ts')).exportBundle(model, given));
+    .action(async (model, given) => {
+      settleComputation({ device: 'cpu', precision: 'fp32' }); // what the bundle's answers are compared with
+      await (await import('./commands/export.ts')).exportBundle(model, given);
+    });
 
   program
     .command('serve')
@@ -255,6 +283,10 @@ export function createProgram(): Command {
     .addOption(new Option('--max-body <bytes>', 'largest request').default(8 * 1024 * 1024, '8388608, 8 MiB').argParser(positiveInteger))
     .addHelpText('after', examples([['ulmfit serve bundles/reviews --port 8000', 'answers at http://127.0.0.1:8000/v1/classify']]))
     .action(async (bundle, given) => (await import('./commands/serve.ts')).serve(bundle, given));
+
+  program.commandsGroup('Measuring:');
+
+  addBenchmarkCommands(program);
 
   for (const command of program.commands) {
     command.showHelpAfterError(`Run "ulmfit ${command.name()} --help" for its options and examples.`);

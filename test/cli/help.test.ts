@@ -1,3 +1,4 @@
+import type { CommandUnknownOpts } from '@commander-js/extra-typings';
 import { expect, test } from 'vitest';
 
 import { DEFAULT_LIMITS } from '../../serve/app.ts';
@@ -10,17 +11,44 @@ import { ulmfit } from './commandLine.ts';
 async function helpOf(...args: string[]): Promise<string> {
   let text = '';
   const program = createProgram();
-  for (const command of [program, ...program.commands]) {
+  for (const command of [program, ...everyCommand(program)]) {
     command.configureOutput({ writeOut: (part) => (text += part), getOutHelpWidth: () => 80, getOutHasColors: () => false });
   }
   await expect(program.parseAsync([...args, '--help'], { from: 'user' })).rejects.toMatchObject({ exitCode: 0 });
   return text;
 }
 
-const COMMANDS = createProgram().commands.map((command) => command.name());
+/** All commands and the commands below them. */
+function everyCommand(program: CommandUnknownOpts): CommandUnknownOpts[] {
+  return program.commands.flatMap((command) => [command, ...everyCommand(command)]);
+}
+
+/** A command's name as a user types it, such as "benchmark train". */
+function fullName(command: CommandUnknownOpts): string {
+  const above = command.parent?.parent ? `${fullName(command.parent)} ` : '';
+  return above + command.name();
+}
+
+const COMMANDS = everyCommand(createProgram()).map(fullName);
 
 test('the program has its commands', () => {
-  expect(COMMANDS).toEqual(['setup', 'doctor', 'tokenize', 'pretrain', 'finetune', 'train', 'evaluate', 'predict', 'export', 'serve']);
+  expect(COMMANDS).toEqual([
+    'setup',
+    'doctor',
+    'tokenize',
+    'pretrain',
+    'finetune',
+    'train',
+    'evaluate',
+    'predict',
+    'export',
+    'serve',
+    'benchmark',
+    'benchmark train',
+    'benchmark scaling',
+    'benchmark profile',
+    'benchmark setup-peer',
+  ]);
 });
 
 test('the program explains itself', async () => {
@@ -28,20 +56,21 @@ test('the program explains itself', async () => {
 });
 
 test.each(COMMANDS)('%s explains itself', async (command) => {
-  const text = await helpOf(command);
-  await expect(text).toMatchFileSnapshot(`help/${command}.txt`);
+  const text = await helpOf(...command.split(' '));
+  await expect(text).toMatchFileSnapshot(`help/${command.replace(' ', '-')}.txt`);
   expect(text).toContain(`ulmfit ${command}`);
   expect(text).toContain('Examples:');
 });
 
 test.each(COMMANDS)('what the examples of %s show can be run', async (name) => {
-  const examples = (await helpOf(name)).split('\n').filter((line) => /^ {2}(echo .*\| )?ulmfit /.test(line));
+  const examples = (await helpOf(...name.split(' '))).split('\n').filter((line) => /^ {2}(echo .*\| )?ulmfit /.test(line));
   expect(examples.length).toBeGreaterThan(0);
   for (const example of examples) {
     const args = wordsOf(example.replace(/^.*?ulmfit /, '').replace(/ > .*$/, ''));
     const program = createProgram();
     const called: unknown[] = [];
-    for (const command of program.commands) command.action((...given) => void called.push(given.at(-1)));
+    for (const command of everyCommand(program))
+      if (command.commands.length === 0) command.action((...given) => void called.push(given.at(-1)));
     await program.parseAsync(args, { from: 'user' });
     expect(called).toHaveLength(1);
   }

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 
 import { createProgram } from '../../trainer/cli.ts';
 import { exitCodeOf } from '../../trainer/report/failure.ts';
@@ -90,6 +90,8 @@ test('no command at all is answered with the help, on standard error', async () 
 
 test('what is not given has its default, what is given is parsed', async () => {
   const seen: unknown[] = [];
+  vi.stubEnv('ULMFIT_DEVICE', undefined);
+  vi.stubEnv('ULMFIT_PRECISION', 'bf16');
   const program = createProgram();
   for (const command of program.commands) command.action((...given) => void seen.push(given.at(-2)));
   await program.parseAsync(
@@ -111,9 +113,12 @@ test('what is not given has its default, what is given is parsed', async () => {
       schedule: 'slanted-triangular',
       unfreezing: 'gradual',
       validFraction: 0.1,
+      device: 'auto',
+      precision: 'bf16',
       seed: 42,
     },
   ]);
+  vi.unstubAllEnvs();
 });
 
 test("a user's mistake ends with 2 and one line, on standard error alone", async () => {

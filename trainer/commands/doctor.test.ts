@@ -37,6 +37,18 @@ test.skipIf(ENGINE_MISSING)('with the engine: exit code 0 even without the tools
   expect(byName.get('Python')).toMatchObject({ ok: false, needed: false, cure: expect.any(String) });
 });
 
+test.skipIf(ENGINE_MISSING)('where a GPU is asked for and is hidden: exit code 1, and the cure', async () => {
+  const ending = await doctor({ json: true, device: 'gpu' }, { CUDA_VISIBLE_DEVICES: '-1' });
+  expect(ending).toMatchObject({ status: 1, stderr: '' });
+  const { works, findings } = JSON.parse(ending.stdout) as { works: boolean; findings: Finding[] };
+  expect(works).toBe(false);
+  expect(findings.find(({ name }) => name === 'GPU')).toMatchObject({
+    ok: false,
+    needed: true,
+    cure: expect.stringMatching(/^CUDA_VISIBLE_DEVICES is "-1", which hides every GPU: unset it/),
+  });
+});
+
 function doctor(options: object, environment: Record<string, string | undefined>): Promise<Ending> {
   return start(commandSource('doctor', options), environment).ending;
 }

@@ -30,5 +30,6 @@ export async function finetune(data: string, options: FinetuneOptions): Promise<
     weightDecay,
     clip,
   };
-  await trainingSession('fine-tuning', options, (session) => fineTuneLanguageModel(pretrained, config, options.out, session));
+  const workload = { sizes: pretrained.description.sizes, tokens: bptt, predictsWords: true };
+  await trainingSession('fine-tuning', options, workload, (session) => fineTuneLanguageModel(pretrained, config, options.out, session));
 }

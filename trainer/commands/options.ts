@@ -1,5 +1,7 @@
 import { type CommandUnknownOpts, Option } from '@commander-js/extra-typings';
 
+import { DEVICE_CHOICES, type DeviceChoice } from '../engine/device.ts';
+import { PRECISIONS, type Precision } from '../engine/precision.ts';
 import type { Preset } from '../model/presets.ts';
 import type { ScheduleName } from '../optim/schedules.ts';
 import { SCHEDULES } from '../optim/schedules.ts';
@@ -12,8 +14,15 @@ import { collect, nonNegativeNumber, positiveInteger, positiveNumber, seed } fro
  * options. An option with a default is always there; the others may be undefined.
  */
 
+/** Where a command computes, and how exactly: taken before its code is loaded (commands/computation.ts). */
+export interface ComputationOptions {
+  readonly device: DeviceChoice;
+  /** Of training commands alone. */
+  readonly precision?: Precision | undefined;
+}
+
 /** Options of all training commands. */
-export interface TrainingOptions {
+export interface TrainingOptions extends ComputationOptions {
   /** The model folder that is written. */
   readonly out: string;
   readonly batch: number;
@@ -73,13 +82,13 @@ export interface TrainOptions extends TrainingOptions {
   readonly discriminative: boolean;
 }
 
-export interface EvaluateOptions {
+export interface EvaluateOptions extends ComputationOptions {
   readonly text?: readonly string[] | undefined;
   readonly label?: string | undefined;
   readonly json?: boolean | undefined;
 }
 
-export interface PredictOptions {
+export interface PredictOptions extends ComputationOptions {
   readonly file?: string | undefined;
   readonly text?: readonly string[] | undefined;
   /** Undefined: all labels. */
@@ -130,6 +139,18 @@ export const seedOption = () =>
   new Option('--seed <number>', 'seed of every random draw; the same seed gives the same run').default(DEFAULT_SEED).argParser(seed);
 
 export const resume = () => new Option('--resume', 'go on from the newest checkpoint in --out, if there is one');
+
+export const device = () =>
+  new Option('--device <name>', 'where to compute; auto takes a GPU where one can be used')
+    .choices(DEVICE_CHOICES)
+    .default<DeviceChoice>('auto')
+    .env('ULMFIT_DEVICE');
+
+export const precision = () =>
+  new Option('--precision <name>', 'type of large matrix products: 16 bits are faster where the hardware has them; fp16 on GPUs alone')
+    .choices(PRECISIONS)
+    .default<Precision>('fp32')
+    .env('ULMFIT_PRECISION');
 
 export const text = () =>
   new Option('--text <column>', 'text column; give it several times for several (default: "text")').argParser(collect);

@@ -43,5 +43,6 @@ export async function pretrain(corpus: string, options: PretrainOptions): Promis
     dataLicence: options.dataLicence,
     checkpoints: options.checkpoints,
   };
-  await trainingSession('pretraining', options, (session) => pretrainLanguageModel(config, options.out, session));
+  const workload = { sizes: config.sizes, tokens: bptt, predictsWords: true };
+  await trainingSession('pretraining', options, workload, (session) => pretrainLanguageModel(config, options.out, session));
 }

@@ -78,9 +78,17 @@ test.skipIf(ENGINE_MISSING)('with a compiler that fails: its words, exit code 1,
   const script = 'case "$1" in --version) echo "g++ 4.8" ;; *) echo "unknown flag -std=c++17" >&2; exit 1 ;; esac';
   const ending = await setup({ PATH: pathWith(join(folder, 'bin'), { 'g++': script }), CXX: undefined });
   expect(ending.status).toBe(1);
-  expect(ending.stderr).toMatch(/g\+\+ \(g\+\+ 4\.8\) could not compile .*: use GCC 8 .*\nunknown flag -std=c\+\+17\n$/);
+  expect(ending.stderr).toMatch(/g\+\+ \(g\+\+ 4\.8\) could not compile .*: use GCC 10 .*\nunknown flag -std=c\+\+17\n$/);
   const { addons } = engineLayout(join(folder, 'cache'));
   expect(readdirSync(addons)).toEqual([]);
+});
+
+test.skipIf(UNSUPPORTED || NO_PIP || process.arch !== 'x64')('the engine for GPUs is another wheel, and another download', async () => {
+  const ending = await setup({ ...onlyFolder(folder), PATH: pathWithPython() }, { gpu: true });
+  expect(ending.status).toBe(2);
+  expect(ending.stderr).toMatch(
+    /^downloading TensorFlow 2\.21\.0 \(573 MB\)\npip found no tensorflow 2\.21\.0 for .*: use an index that has it.*\n$/,
+  );
 });
 
 test.skipIf(ENGINE_MISSING)('where the engine works: says so on stdout, nothing on stderr, and needs no tool', async () => {
@@ -91,6 +99,7 @@ test.skipIf(ENGINE_MISSING)('where the engine works: says so on stdout, nothing 
   const machine = await setup(environment, { json: true });
   expect(JSON.parse(machine.stdout)).toEqual({
     tensorflow: '2.21.0',
+    build: 'cpu',
     device: 'cpu',
     folder: join(cacheFolder(), 'engine'),
     already: true,

@@ -37,5 +37,7 @@ export async function train(data: string, options: TrainOptions): Promise<void> 
     weightDecay: CLASSIFIER_TRAINING.weightDecay,
     clip: CLASSIFIER_TRAINING.clip,
   };
-  await trainingSession('training', options, (session) => trainClassifier(start, config, options.out, session));
+  const sizes = 'scratch' in start ? start.scratch.sizes : start.languageModel.description.sizes;
+  const workload = { sizes, tokens: bpttWindow, predictsWords: false };
+  await trainingSession('training', options, workload, (session) => trainClassifier(start, config, options.out, session));
 }

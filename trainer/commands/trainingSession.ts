@@ -7,6 +7,8 @@ import { CHECKPOINT_MINUTES } from '../recipe/defaults.ts';
 import { RunFolder } from '../recipe/runFolder.ts';
 import type { StepReport, TrainingOptions, TrainingOutcome } from '../recipe/trainingLoop.ts';
 import { UserError } from '../../text/errors.ts';
+import type { Workload } from '../engine/memory.ts';
+import { deviceMemory, isOutOfMemory, outOfMemory } from './outOfMemory.ts';
 
 /** Steps between two lines of metrics: often enough to see a curve, seldom enough that reading the loss costs nothing. */
 const RECORD_EVERY = 10;
@@ -19,6 +21,8 @@ export interface SessionOptions {
   /** Where checkpoints go, if not in `out`. */
   readonly checkpoints?: string | undefined;
   readonly recordEvery?: number | undefined;
+  /** Items of a batch. */
+  readonly batch: number;
 }
 
 /**
@@ -26,11 +30,21 @@ export interface SessionOptions {
  * final figures.
  *
  * @param label what is going on, such as `pretraining`
+ * @param workload what a step computes on, for whoever has too little memory
  * @throws UserError where `out` holds an earlier run and `--resume` is not given, or a model that is not of this run
  */
 export async function trainingSession(
   label: string,
-  { out, resume = false, json = false, checkpoints, checkpointMinutes = CHECKPOINT_MINUTES, recordEvery = RECORD_EVERY }: SessionOptions,
+  {
+    out,
+    resume = false,
+    json = false,
+    checkpoints,
+    checkpointMinutes = CHECKPOINT_MINUTES,
+    recordEvery = RECORD_EVERY,
+    batch,
+  }: SessionOptions,
+  workload: Workload,
   train: (options: Omit<TrainingOptions, 'run' | 'config'>) => Promise<TrainingOutcome>,
 ): Promise<void> {
   const begun = await hasCheckpoint(new RunFolder(out, checkpoints).checkpoints);
@@ -65,6 +79,10 @@ export async function trainingSession(
     const { steps, tokens, trainingLoss, measured } = outcome;
     if (json) await printJson({ out, steps, tokens, trainingLoss, ...measured });
     else console.error(`Written to ${out}`);
+  } catch (error) {
+    if (!isOutOfMemory(error)) throw error;
+    display.done();
+    throw outOfMemory(await deviceMemory(), workload, batch);
   } finally {
     process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
   }

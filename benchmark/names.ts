@@ -1,0 +1,4 @@
+/** What the contenders are called in results and progress lines. */
+export const OURS = 'ulmfit';
+export const PYTORCH = 'PyTorch';
+export const LIMIT = 'matrix products';

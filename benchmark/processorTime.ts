@@ -1,0 +1,28 @@
+import { readFileSync } from 'node:fs';
+
+/** Clock ticks of the kernel's accounting in a second (`sysconf(_SC_CLK_TCK)`: 100 on every Linux that Node runs on). */
+export const TICKS_A_SECOND = 100;
+
+/** Processor time of a process, all its threads together, in clock ticks: `utime` and `stime` of proc_pid_stat(5). */
+export function ticksOfProcess(pid: number): number {
+  // The second field is the program's name in brackets, which may hold spaces and brackets.
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    .replace(/^.*\) /s, '')
+    .split(' ');
+  return Number(fields[11]) + Number(fields[12]);
+}
+
+/** Processor time that was not to be had or used by something, since the start of the system: all of proc_stat(5) but idle and waiting. */
+export function busyTicks(stat: string = readFileSync('/proc/stat', 'utf8')): number {
+  const [user = 0, nice = 0, system = 0, , , interrupt = 0, softInterrupt = 0, steal = 0] = (stat.split('\n')[0] ?? '')
+    .trim()
+    .split(/\s+/)
+    .slice(1)
+    .map(Number);
+  return user + nice + system + interrupt + softInterrupt + steal;
+}
+
+/** The most memory that a process has held so far (resident set), in MiB: `VmHWM` of proc_pid_status(5). */
+export function peakMebibytesOfProcess(pid: number): number {
+  return Number(/^VmHWM:\s*(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024;
+}
