@@ -27,7 +27,7 @@ export interface WorkloadBase {
 }
 
 /** Documents of one length each, that nothing but the length is varied. */
-const DOCUMENTS = 32;
+const DOCUMENTS = 16;
 
 export const SWEEPS: readonly Sweep[] = [
   {

@@ -2,10 +2,14 @@ import { softmaxCrossEntropy } from './fusedOps.ts';
 import { hasFusedOps, tf, type Scalar, type Tensor, type Tensor1D, type Tensor2D } from './operations.ts';
 import { product } from './products.ts';
 
-/** Rows of logits handled at once: enough for an efficient matrix product, few enough that `[rows, vocabulary]` stays small. */
-function rowsAtOnce(vocabulary: number): number {
-  const elements = 16 << 20; // 64 MiB of logits
-  return Math.max(64, Math.floor(elements / vocabulary / 64) * 64);
+/**
+ * Rows of logits handled at once: enough for an efficient matrix product, few enough that `[rows, vocabulary]` stays small, and no last block
+ * of a few rows only.
+ */
+function rowsAtOnce(rows: number, vocabulary: number): number {
+  const elements = 16 << 20; // about 64 MiB of logits
+  const most = Math.max(64, elements / vocabulary);
+  return Math.ceil(rows / Math.ceil(rows / most));
 }
 
 /**
@@ -28,7 +32,7 @@ type CrossEntropy = typeof tiedCrossEntropy;
 /** On our own op: the logits of a block of rows become their own gradient in place. */
 export const fusedCrossEntropy: CrossEntropy = (hidden, embedding, bias, targets) => {
   const [n = 0, size = 0] = hidden.shape;
-  const rows = rowsAtOnce(bias.size);
+  const rows = rowsAtOnce(n, bias.size);
   const loss = tf.customGrad((...args) => {
     const [inputs, weights, offsets, save] = args as unknown as [Tensor, Tensor, Tensor, (tensors: Tensor[]) => void];
     const losses: Tensor[] = [];
@@ -61,7 +65,7 @@ function scaled(gradient: Tensor, upstream: Tensor): Tensor {
 /** In TensorFlow's own operations. */
 export const plainCrossEntropy: CrossEntropy = (hidden, embedding, bias, targets) => {
   const [n = 0, size = 0] = hidden.shape;
-  const rows = rowsAtOnce(bias.size);
+  const rows = rowsAtOnce(n, bias.size);
   const loss = tf.customGrad((...args) => {
     const [inputs, weights, offsets] = args as unknown as [Tensor, Tensor, Tensor];
     const save = args[3] as unknown as (tensors: Tensor[]) => void;
@@ -109,7 +113,7 @@ export const plainCrossEntropy: CrossEntropy = (hidden, embedding, bias, targets
 export function tiedCrossEntropySum(hidden: Tensor, embedding: Tensor, bias: Tensor, targets: Tensor): Scalar {
   return tf.tidy(() => {
     const [n = 0, size = 0] = hidden.shape;
-    const rows = rowsAtOnce(bias.size);
+    const rows = rowsAtOnce(n, bias.size);
     const losses: Tensor[] = [];
     for (let start = 0; start < n; start += rows) {
       const count = Math.min(rows, n - start);

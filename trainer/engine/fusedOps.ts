@@ -99,7 +99,11 @@ export function softmaxCrossEntropy(
 /** A dropout mask: the same numbers as TensorFlow's stateless generator gives for the seed. */
 export function fusedDropoutMask(shape: readonly number[], probability: number, seed: readonly [number, number]): Tensor {
   return tf.tidy(() => {
-    const [mask] = run('DropoutMask', [integers(Int32Array.from(shape)), integers(Int32Array.from(seed)), tf.scalar(probability), tf.scalar(1 / (1 - probability))], 1) as [Tensor];
+    const [mask] = run(
+      'DropoutMask',
+      [integers(Int32Array.from(shape)), integers(Int32Array.from(seed)), tf.scalar(probability), tf.scalar(1 / (1 - probability))],
+      1,
+    ) as [Tensor];
     return mask;
   });
 }

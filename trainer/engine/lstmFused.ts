@@ -48,12 +48,15 @@ function packedLstmGradient(outputGradient: Tensor, saved: Tensor[], packing: Pa
   const [x, inputWeights, recurrentWeights, gates, cells, outputs] = saved as [Tensor, Tensor, Tensor, Tensor, Tensor, Tensor];
   const bias = lstmBackward(outputGradient, gates, cells, recurrentWeights, packing, truncation);
   // From here on, `gates` holds their gradient.
-  return [
+  const gradients = [
     product(gates, inputWeights, false, true),
     product(x, gates, true, false),
     product(previousOutputs(outputs, packing), gates, true, false),
     bias,
   ];
+  // tfjs would hold the activations of all layers until the last gradient is there.
+  tf.dispose(saved);
+  return gradients;
 }
 
 /** For every token, the output before it: `[tokens, hidden]`. */

@@ -1,9 +1,9 @@
 import { lstm, type LstmState, type LstmWeights } from '../engine/lstm.ts';
 import { packedLstm } from '../engine/lstmFused.ts';
-import { tf, type Tensor, type Tensor1D } from '../engine/operations.ts';
+import { hasFusedOps, tf, type Tensor, type Tensor1D } from '../engine/operations.ts';
 import { dropoutMask, type DrawKey } from '../engine/random.ts';
 import { maskRows } from '../engine/fusedOps.ts';
-import type { Packing } from '../engine/packing.ts';
+import { Packing } from '../engine/packing.ts';
 import { layerWidth, type Sizes } from './presets.ts';
 
 /** A model's tensors by name; model/parameters.ts lists names and shapes. */
@@ -75,25 +75,32 @@ export interface Layout {
 }
 
 /** `[time, batch, width]` */
-export const RECTANGLE: Layout = { layer: lstm, locked: (x, mask) => tf.mul(x, mask) };
+export const RECTANGLE: Layout = {
+  layer: lstm,
+  locked: (x, mask) => {
+    if (!hasFusedOps) return tf.mul(x, mask);
+    const [time = 0, batch = 0, width = 0] = x.shape;
+    return tf.reshape(lockedRows(tf.reshape(x, [time * batch, width]), mask, Packing.rectangle(time, batch)), x.shape);
+  },
+};
 
 /** `[tokens, width]`, rows of different lengths; for our own ops. The gradient is cut after every `truncation` steps. */
 export function packed(packing: Packing, truncation: number): Layout {
   return {
     layer: (x, weights, state) => packedLstm(x, weights, state, packing, truncation),
-    locked: (x, mask) => {
-      const times = tf.customGrad((...args) => {
-        const [input, save] = args as unknown as [Tensor, (tensors: Tensor[]) => void];
-        const rows = tf.reshape(mask, mask.shape.slice(1));
-        save([rows]);
-        return {
-          value: maskRows(input, rows, packing),
-          gradFunc: (upstream, [saved]) => maskRows(upstream, saved as Tensor, packing),
-        };
-      });
-      return times(x);
-    },
+    locked: (x, mask) => lockedRows(x, mask, packing),
   };
+}
+
+/** Locked dropout of packed tokens. The mask is a constant, and so the gradient's mask as well. */
+function lockedRows(x: Tensor, mask: Tensor, packing: Packing): Tensor {
+  const times = tf.customGrad((...args) => {
+    const [input, save] = args as unknown as [Tensor, (tensors: Tensor[]) => void];
+    const rows = tf.reshape(mask, mask.shape.slice(1));
+    save([rows]);
+    return { value: maskRows(input, rows, packing), gradFunc: (upstream, [saved]) => maskRows(upstream, saved as Tensor, packing) };
+  });
+  return times(x);
 }
 
 /** What the encoder gives, in the layout it was given: both `[…tokens, embedding]`. `raw` is before the output dropout, `dropped` after it. */
@@ -130,10 +137,26 @@ export function awdLstm(parameters: Parameters, ids: Tensor, state: EncoderState
   return { raw, dropped: locked(raw, masks.output), state: states };
 }
 
-/** Looks words up, dropping whole rows where a mask says so. The rows are gathered first, so the table itself is never multiplied. */
+/**
+ * Looks words up, dropping whole rows where a mask says so. The rows are gathered first, so the table itself is never multiplied, and
+ * nothing as wide as a row is kept for the gradient.
+ */
 function embed(table: Tensor, ids: Tensor, rowMask: Tensor | undefined): Tensor {
-  const words = tf.gather(table, ids as Tensor1D);
-  return rowMask === undefined ? words : tf.mul(words, tf.gather(rowMask, ids as Tensor1D));
+  const lookUp = tf.customGrad((...args) => {
+    const [rows, save] = args as unknown as [Tensor, (tensors: Tensor[]) => void];
+    const words = tf.gather(rows, ids as Tensor1D);
+    const kept = rowMask === undefined ? [] : [tf.gather(rowMask, ids as Tensor1D)];
+    save([ids, ...kept]);
+    return {
+      value: kept.reduce((product, mask) => tf.mul(product, mask), words),
+      gradFunc: (upstream, [places, ...masks]) => {
+        const masked = masks.reduce((product, mask) => tf.mul(product, mask), upstream);
+        const [vocabulary = 0, width = 0] = table.shape;
+        return tf.unsortedSegmentSum(tf.reshape(masked, [-1, width]), tf.reshape(places as Tensor, [-1]) as Tensor1D, vocabulary);
+      },
+    };
+  });
+  return lookUp(table);
 }
 
 function droppedWeights(weights: Tensor, mask: Tensor | undefined): Tensor {
