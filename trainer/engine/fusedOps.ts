@@ -136,7 +136,9 @@ export function adamInPlace(
   tf.tidy(() => {
     const settings = tf.tensor1d([
       beta1,
+      1 - beta1,
       beta2,
+      1 - beta2,
       1 / (1 - beta2 ** updates),
       epsilon,
       rate / (1 - beta1 ** updates),

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { numbers } from '../testSupport.ts';
-import { dropoutMask, hostRandom, siteSeed, type DrawKey } from './random.ts';
+import { numbers, SKIPPED_OPS } from '../testSupport.ts';
+import { fusedDropoutMask } from './fusedOps.ts';
+import { hasFusedOps, statelessUniform, tf } from './operations.ts';
+import { dropoutMask, hostRandom, plainDropoutMask, siteSeed, type DrawKey } from './random.ts';
 
 const KEY: DrawKey = { seed: 42, step: 7 };
 
@@ -34,6 +36,71 @@ describe('dropoutMask', () => {
   it('has the shape asked for, 1 on the axes it is shared over', () => {
     expect(dropoutMask([1, 3, 4], 0.5, KEY, 'site').shape).toEqual([1, 3, 4]);
     expect(dropoutMask([9, 1], 0.5, KEY, 'site').shape).toEqual([9, 1]);
+  });
+});
+
+describe.skipIf(!hasFusedOps)(`fusedDropoutMask${SKIPPED_OPS}`, () => {
+  const INT32 = 2 ** 31;
+
+  /** A mask by our op and by TensorFlow's. */
+  function both(shape: number[], probability: number, seed: readonly [number, number]) {
+    return [fusedDropoutMask, plainDropoutMask].map((draw) => {
+      const mask = draw(shape, probability, seed);
+      const values = mask.dataSync();
+      mask.dispose();
+      return { shape: mask.shape, values };
+    });
+  }
+
+  it('is bit by bit what TensorFlow’s generator gives, whatever the seed', () => {
+    const special = [0, 1, -1, INT32 - 1, -INT32, 0x12345678];
+    const seeds = [
+      ...special.flatMap((a) => special.map((b) => [a, b] as const)),
+      ...Array.from({ length: 40 }, (_, step) => siteSeed({ seed: 3, step }, 'weight.0')),
+    ];
+    expect(seeds.filter(([a]) => a < 0).length).toBeGreaterThan(20);
+    for (const seed of seeds) {
+      const [found, expected] = both([37, 3], 0.5, seed);
+      expect(found, seed.join()).toEqual(expected);
+    }
+  });
+
+  // The generator gives 4 numbers at once; 64 times 4 of them are made before they are compared; and there are several threads.
+  it.each([[[1]], [[2]], [[3]], [[5]], [[255]], [[257]], [[1, 31, 7]], [[511]], [[1027]], [[2, 3, 5, 1]], [[4099]], [[16_391]]])(
+    'and whatever the shape: %j',
+    (shape) => {
+      for (const probability of [0, 0.02, 0.5, 0.999]) {
+        const [found, expected] = both(shape, probability, [-7, 11]);
+        expect(found, `probability ${probability}`).toEqual(expected);
+      }
+    },
+  );
+
+  it('keeps a place whose number is the probability itself, as TensorFlow does', () => {
+    const seed = [5, -9] as const;
+    const uniform = numbers(statelessUniform([64], seed));
+    for (const [place, probability] of uniform.entries()) {
+      // The next number that a float32 can hold is above it, and the place is dropped.
+      const above = probability + 2 ** (Math.floor(Math.log2(probability)) - 23);
+      for (const [border, kept] of [
+        [probability, true],
+        [above, false],
+      ] as const) {
+        const [found, expected] = both([64], border, seed);
+        expect(found).toEqual(expected);
+        expect((found?.values[place] ?? Number.NaN) > 0).toBe(kept);
+      }
+    }
+  });
+
+  it('is what dropoutMask gives', () => {
+    expect(numbers(dropoutMask([9, 7], 0.25, KEY, 'input'))).toEqual(numbers(plainDropoutMask([9, 7], 0.25, siteSeed(KEY, 'input'))));
+  });
+
+  it('leaves nothing behind', () => {
+    const before = tf.memory().numTensors;
+    fusedDropoutMask([9, 7], 0.25, [1, 2]).dispose();
+    expect(tf.memory().numTensors).toBe(before);
   });
 });
 

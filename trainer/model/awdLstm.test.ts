@@ -1,13 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import { relativeDifference } from '../../test/parity/closeness.ts';
 import { lstmReference } from '../engine/lstmReference.ts';
-import { tf, type Tensor } from '../engine/operations.ts';
-import { numbers, randomTensor, TINY, tinyLanguageModel } from '../testSupport.ts';
+import { hasFusedOps, tf, type Tensor } from '../engine/operations.ts';
+import { Packing } from '../engine/packing.ts';
+import { numbers, randomTensor, SKIPPED_OPS, TINY, tinyLanguageModel, valueAndGradients } from '../testSupport.ts';
 import {
   awdLstm,
   CLASSIFIER_DROPOUTS,
   drawMasks,
   LANGUAGE_MODEL_DROPOUTS,
+  packed,
   parameter,
   scaleDropouts,
   zeroState,
@@ -61,6 +63,25 @@ function plainEncoder(masks: DropoutMasks): { raw: Tensor; dropped: Tensor } {
   return { raw: tf.stack(raw), dropped: tf.stack(raw.map((output) => times(output, once(masks.output)))) };
 }
 
+/** The gradients of a weighed sum of what an encoder gives, by the names of the parameters it reads. */
+function gradientsOf(encode: () => { raw: Tensor; dropped: Tensor }, weights: { raw: Tensor; dropped: Tensor }) {
+  const names = [...parameters.keys()].filter((name) => name !== 'decoder.bias');
+  const { gradients } = valueAndGradients(
+    () => {
+      const { raw, dropped } = encode();
+      return tf.add(tf.sum(tf.mul(raw, weights.raw)), tf.sum(tf.mul(dropped, weights.dropped)));
+    },
+    names.map((name) => parameter(parameters, name)),
+  );
+  return new Map(names.map((name, index) => [name, gradients[index] ?? new Float32Array()]));
+}
+
+/** Both outputs weighed differently at every place. */
+const WEIGHTS = {
+  raw: randomTensor([TIME, BATCH, TINY.embedding], 'weights of raw'),
+  dropped: randomTensor([TIME, BATCH, TINY.embedding], 'weights of dropped'),
+};
+
 const HALF: Dropouts = { input: 0.5, output: 0.5, weight: 0.5, embedding: 0.5, hidden: 0.5 };
 
 describe('awdLstm', () => {
@@ -81,6 +102,17 @@ describe('awdLstm', () => {
       if (name === 'output') expect(numbers(found.raw)).toEqual(numbers(undropped.raw));
     },
   );
+
+  it.each<[string, Dropouts]>([
+    ['none', NONE],
+    ['all', HALF],
+  ])('has the gradients of the paper’s encoder, word after word; dropouts: %s', (_, dropouts) => {
+    const masks = drawMasks(TINY, BATCH, dropouts, KEY);
+    const expected = gradientsOf(() => plainEncoder(masks), WEIGHTS);
+    for (const [name, gradient] of gradientsOf(() => awdLstm(parameters, ids, state, masks), WEIGHTS)) {
+      expect(relativeDifference(gradient, expected.get(name) ?? []), name).toBeLessThan(TOLERANCE);
+    }
+  });
 
   it('drops a word wherever it stands', () => {
     const word = numbers(ids)[0] ?? 0;
@@ -113,6 +145,41 @@ describe('awdLstm', () => {
     for (const [layer, { hidden, cell }] of whole.state.entries()) {
       expect(relativeDifference(numbers(second.state[layer]?.hidden), numbers(hidden))).toBeLessThan(TOLERANCE);
       expect(relativeDifference(numbers(second.state[layer]?.cell), numbers(cell))).toBeLessThan(TOLERANCE);
+    }
+  });
+});
+
+describe.skipIf(!hasFusedOps)(`awdLstm of packed rows${SKIPPED_OPS}`, () => {
+  it.each<[string, number[]]>([
+    ['one length', [TIME, TIME, TIME, TIME]],
+    ['different lengths', [6, 4, 4, 1]],
+    ['rows without a token', [5, 2, 0, 0]],
+  ])('gives what a rectangle with padding gives: %s', (_, lengths) => {
+    const packing = new Packing(lengths);
+    const words = numbers(ids);
+    const packedIds = tf.tensor1d(
+      packing.pack((row, t) => words[t * BATCH + row] ?? 0),
+      'int32',
+    );
+    const places = tf.tensor1d(
+      packing.pack((row, t) => t * BATCH + row),
+      'int32',
+    );
+    /** The real tokens of a rectangle, packed. */
+    const real = (tensor: Tensor): Tensor => tf.gather(tf.reshape(tensor, [TIME * BATCH, TINY.embedding]), places);
+    const masks = drawMasks(TINY, BATCH, HALF, KEY);
+    const encode = () => awdLstm(parameters, packedIds, state, masks, packed(packing, TIME));
+    const padded = () => {
+      const { raw, dropped } = plainEncoder(masks);
+      return { raw: real(raw), dropped: real(dropped) };
+    };
+    for (const part of ['raw', 'dropped'] as const) {
+      expect(relativeDifference(numbers(encode()[part]), numbers(padded()[part])), part).toBeLessThan(TOLERANCE);
+    }
+    const weights = { raw: real(WEIGHTS.raw), dropped: real(WEIGHTS.dropped) };
+    const expected = gradientsOf(padded, weights);
+    for (const [name, gradient] of gradientsOf(encode, weights)) {
+      expect(relativeDifference(gradient, expected.get(name) ?? []), name).toBeLessThan(TOLERANCE);
     }
   });
 });

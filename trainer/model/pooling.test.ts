@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { tf, type Tensor } from '../engine/operations.ts';
-import { numbers, randomValues, valueAndGradients } from '../testSupport.ts';
-import { concatPooled, emptyPooledValues, poolChunk, type PooledValues } from './pooling.ts';
+import { relativeDifference } from '../../test/parity/closeness.ts';
+import { hasFusedOps, tf, type Tensor } from '../engine/operations.ts';
+import { Packing } from '../engine/packing.ts';
+import { numbers, randomTensor, randomValues, SKIPPED_OPS, valueAndGradients } from '../testSupport.ts';
+import { concatPooled, emptyPooledValues, poolChunk, poolPacked, type PooledValues } from './pooling.ts';
 
 const TOLERANCE = 1e-6;
 const TIME = 5;
@@ -85,6 +87,58 @@ describe('poolChunk', () => {
       // One place of each unit is the last and one the largest; all count in the sum.
       expect(total).toEqual(LENGTHS.map((length) => SIZE * (part === 'sum' ? length : 1)));
     }
+  });
+});
+
+describe.skipIf(!hasFusedOps)(`poolPacked${SKIPPED_OPS}`, () => {
+  const lengths = LENGTHS.toSorted((a, b) => b - a);
+  const packing = new Packing(lengths);
+  const outputs = randomTensor([packing.tokens, SIZE], 'packed');
+  const earlier = (): PooledValues => ({
+    last: randomTensor([BATCH, SIZE], 'last'),
+    // Some of them are above all that follows.
+    maximum: randomTensor([BATCH, SIZE], 'maximum', 1.5),
+    sum: randomTensor([BATCH, SIZE], 'sum'),
+  });
+
+  /** The same tokens with padding, for poolChunk. */
+  function padded(packed: Tensor): Tensor {
+    const places = new Int32Array(TIME * BATCH);
+    let at = 0;
+    packing.pack((row, t) => (places[t * BATCH + row] = at++));
+    return tf.reshape(tf.gather(packed, tf.tensor1d(places, 'int32')), [TIME, BATCH, SIZE]);
+  }
+
+  it.each([
+    ['nothing', () => emptyPooledValues(BATCH, SIZE)],
+    ['what was pooled before', earlier],
+  ])('agrees with poolChunk, going on from %s: values and gradients', (_, before) => {
+    const found = poolPacked(before(), outputs, packing);
+    const expected = poolChunk(before(), padded(outputs), lengths);
+    const weights = {
+      last: randomTensor([BATCH, SIZE], 'a'),
+      maximum: randomTensor([BATCH, SIZE], 'b'),
+      sum: randomTensor([BATCH, SIZE], 'c'),
+    };
+    const weighed = (pooled: PooledValues): Tensor =>
+      tf.addN((['last', 'maximum', 'sum'] as const).map((part) => tf.sum(tf.mul(pooled[part], weights[part]))));
+    for (const part of ['last', 'maximum', 'sum'] as const) {
+      expect(relativeDifference(numbers(found[part]), numbers(expected[part])), part).toBeLessThan(TOLERANCE);
+    }
+    const gradient = valueAndGradients(() => weighed(poolPacked(before(), outputs, packing)), [outputs]);
+    const wanted = valueAndGradients(() => weighed(poolChunk(before(), padded(outputs), lengths)), [outputs]);
+    expect(gradient.value).toBeCloseTo(wanted.value, 4);
+    expect(relativeDifference(gradient.gradients[0] ?? [], wanted.gradients[0] ?? [])).toBeLessThan(TOLERANCE);
+  });
+
+  it('changes nothing that it is given, and leaves nothing behind', () => {
+    const before = earlier();
+    const given = [outputs, before.last, before.maximum, before.sum];
+    const values = given.map(numbers);
+    const tensors = tf.memory().numTensors;
+    valueAndGradients(() => tf.sum(poolPacked(before, outputs, packing).maximum), [outputs]);
+    expect(tf.memory().numTensors).toBe(tensors);
+    expect(given.map(numbers)).toEqual(values);
   });
 });
 

@@ -8,7 +8,8 @@
 namespace ulmfit {
 
 // Inputs: parameter, first and second moment, all overwritten, and gradient, of one shape; gradientScale, a scalar; and
-// settings [6] = beta1, beta2, 1 / (1 - beta2^t), epsilon, rate / (1 - beta1^t), 1 - rate · weight decay.
+// settings [8] = beta1, 1 - beta1, beta2, 1 - beta2, 1 / (1 - beta2^t), epsilon, rate / (1 - beta1^t), 1 - rate · weight decay: as the
+// host's doubles give them, because 1 - 0.999 has lost four digits in float.
 // Kingma & Ba 2015, algorithm 1; Loshchilov & Hutter 2019, algorithm 2. Output: an empty tensor.
 void Adam(Context& context) {
   const Input gradientInput = context.anyInput(3);
@@ -17,7 +18,7 @@ void Adam(Context& context) {
   const Input firstInput = context.input(1, "first", shape);
   const Input secondInput = context.input(2, "second", shape);
   const Input scaleInput = context.input(4, "gradientScale", {});
-  const Input settingsInput = context.input(5, "settings", {6});
+  const Input settingsInput = context.input(5, "settings", {8});
   context.output(0, {0});
   float* const parameter = parameterInput.overwritten();
   float* const first = firstInput.overwritten();
@@ -25,13 +26,13 @@ void Adam(Context& context) {
   const float* const gradient = gradientInput.data<float>();
   const float scale = *scaleInput.data<float>();
   const float* const settings = settingsInput.data<float>();
-  const float beta1 = settings[0], beta2 = settings[1], correction = settings[2], epsilon = settings[3];
-  const float stepSize = settings[4], kept = settings[5];
+  const float beta1 = settings[0], newFirst = settings[1], beta2 = settings[2], newSecond = settings[3];
+  const float correction = settings[4], epsilon = settings[5], stepSize = settings[6], kept = settings[7];
   InParallel(gradientInput.size(), [=](int64_t begin, int64_t end) {
     for (int64_t k = begin; k < end; k++) {
       const float g = gradient[k] * scale;
-      const float m = beta1 * first[k] + (1 - beta1) * g;
-      const float v = beta2 * second[k] + (1 - beta2) * (g * g);
+      const float m = beta1 * first[k] + newFirst * g;
+      const float v = beta2 * second[k] + newSecond * (g * g);
       first[k] = m;
       second[k] = v;
       parameter[k] = parameter[k] * kept - stepSize * m / (std::sqrt(v * correction) + epsilon);

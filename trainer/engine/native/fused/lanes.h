@@ -79,10 +79,11 @@ inline float Max(Lanes lanes) {
   return max;
 }
 
-// e to the x, relative error below 2e-7; what leaves float's range becomes about 1e-38 or 1e38.
+// e to the x, relative error below 2e-7; what leaves float's range becomes about 1e-38 or 1e38. A NaN stays one: of two numbers that do not
+// compare, Max and Min give the second.
 // e^x = 2^n · e^r with n = round(x / ln 2), so that |r| <= ln 2 / 2, where a polynomial (interpolated at Chebyshev's nodes) will do.
 inline Lanes Exp(Lanes x) {
-  x = Min(Max(x, Broadcast(-87.0f)), Broadcast(88.0f));
+  x = Min(Broadcast(88.0f), Max(Broadcast(-87.0f), x));
   // Adding 1.5 · 2^23 rounds to an integer, which then lies in the low bits.
   const Lanes shifted = x * 1.44269504f + 12582912.0f;
   const Lanes n = shifted - 12582912.0f;
@@ -108,7 +109,7 @@ inline Lanes Reciprocal(Lanes x) {
 
 inline Lanes Sigmoid(Lanes x) { return Reciprocal(1.0f + Exp(-x)); }
 
-// Relative error below 3e-7: near 0, where 1 - 2 / (e^2x + 1) would cancel, by an odd polynomial.
+// Relative error below 4e-7: near 0, where 1 - 2 / (e^2x + 1) would cancel, by an odd polynomial.
 inline Lanes Tanh(Lanes x) {
   const Lanes far = 1.0f - 2.0f * Reciprocal(1.0f + Exp(2.0f * x));
   const Lanes z = x * x;

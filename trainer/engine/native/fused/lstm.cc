@@ -80,6 +80,7 @@ void LstmForward(Context& context) {
   const Input projected = context.input(0, "projected", {-1, -1});
   const int64_t tokens = projected.dim(0);
   const Layer layer = {projected.dim(1) / kGates};
+  if (projected.dim(1) != layer.gates()) throw std::invalid_argument("projected does not hold four gates of equal width");
   const Input recurrent = context.input(1, "recurrent", {layer.hidden, layer.gates()});
   const Input bias = context.input(2, "bias", {layer.gates()});
   const Input hidden = context.input(3, "hidden", {-1, layer.hidden});
