@@ -51,7 +51,9 @@ export function readPassages(
 }
 
 /** {@link readPassages} of passages sorted by length, the longest first. */
-type Reader = typeof readPassages;
+type Reader = (
+  ...args: [parameters: Parameters, passages: readonly Passage[], chunkLength: number, before: Reading, masks: DropoutMasks]
+) => Reading;
 
 /** All tokens at once, without padding, on our own ops. */
 const readPacked: Reader = (parameters, passages, chunkLength, before, masks) => {
@@ -69,7 +71,7 @@ const readPacked: Reader = (parameters, passages, chunkLength, before, masks) =>
  * Chunk by chunk, in TensorFlow's operations. Rows that have ended leave the batch. Padding only ever stands at the end of a row's last
  * chunk, after everything that counts.
  */
-const readChunks: Reader = (parameters, sorted, chunkLength, before, masks = {}) => {
+const readChunks: Reader = (parameters, sorted, chunkLength, before, masks) => {
   const finished: Reading[] = [];
   let current = before;
   let rows = sorted.length;

@@ -93,10 +93,16 @@ for (const { name, update, missing } of IMPLEMENTATIONS) {
 }
 
 describe.skipIf(!hasFusedOps)(`the choice of adamUpdate${SKIPPED_OPS}`, () => {
-  it('is the update in place', () => {
-    const parameter: Tensor = tf.keep(tf.ones([5]));
-    const after = adamUpdate(parameter, tf.ones([5]), initialMoments(parameter), RATE, ADAM, tf.scalar(1));
-    expect(after.parameter).toBe(parameter);
-    expect(numbers(parameter)[0]).toBeCloseTo(1 - RATE - RATE * ADAM.weightDecay, 6);
+  it('is the update in place, in memory of its own from the first update on', () => {
+    // As large and as aligned as what TensorFlow shares with the array instead of copying it.
+    const values = new Float32Array(4096).fill(1);
+    const given: Tensor = tf.keep(tf.tensor1d(values));
+    const gradient = tf.ones([4096]);
+    const first = adamUpdate(given, gradient, initialMoments(given), RATE, ADAM, tf.scalar(1));
+    expect(new Set(values)).toEqual(new Set([1]));
+    expect(numbers(first.parameter)[0]).toBeCloseTo(1 - RATE - RATE * ADAM.weightDecay, 6);
+    const second = adamUpdate(first.parameter, gradient, first.moments, RATE, ADAM, tf.scalar(1));
+    expect(second.parameter).toBe(first.parameter);
+    expect(given.isDisposed).toBe(true);
   });
 });

@@ -47,11 +47,19 @@ export function adamUpdate(
 type AdamUpdate = typeof adamUpdate;
 
 /** In one pass, in place. */
-export const fusedUpdate: AdamUpdate = (parameter, gradient, moments, rate, options, gradientScale) => {
+export const fusedUpdate: AdamUpdate = (given, gradient, moments, rate, options, gradientScale) => {
   const updates = moments.updates + 1;
+  const parameter = updates === 1 ? ownCopy(given) : given;
   adamInPlace(parameter, moments.first, moments.second, gradient, gradientScale, { ...options, rate, updates });
   return { parameter, moments: { ...moments, updates } };
 };
+
+/** A tensor made from a typed array may share its memory (TF_NewTensor), and the array is not ours to write to. */
+function ownCopy(given: Tensor): Tensor {
+  const copy = tf.keep(tf.add(given, 0));
+  given.dispose();
+  return copy;
+}
 
 /** In TensorFlow's own operations. */
 export const plainUpdate: AdamUpdate = (parameter, gradient, moments, rate, { beta1, beta2, epsilon, weightDecay }, gradientScale) => {
