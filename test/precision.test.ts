@@ -30,12 +30,18 @@ function lossCurve(precision: Precision): number[] {
   const parameters = initializeLanguageModel(SIZES, 1);
   const rates = [0.02, 0.02, 0.02, 0.02];
   const settings = { batch: 8, bptt: 20, maxSteps: STEPS, schedule: 'one-cycle', dropMult: 0.2, clip: 1, seed: 1 } as const;
-  const task = new LanguageModelTask(
-    SIZES,
-    parameters,
-    { training: chainText() },
-    { ...settings, epochs: [rates], weightDecay: 0.01, backwards: false },
+  // Made in that precision too: fp16 has a scaled loss.
+  const task = withPrecision(
+    precision,
+    () =>
+      new LanguageModelTask(
+        SIZES,
+        parameters,
+        { training: chainText() },
+        { ...settings, epochs: [rates], weightDecay: 0.01, backwards: false },
+      ),
   );
+  expect(task.optimizer.lossScale !== undefined).toBe(precision === 'fp16');
   const losses = withPrecision(precision, () => {
     const kept = [];
     for (const window of task.items(0, 0)) {

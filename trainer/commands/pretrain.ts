@@ -39,7 +39,7 @@ export async function pretrain(corpus: string, options: PretrainOptions): Promis
     seed,
     maxSteps: Math.min(options.maxSteps ?? Number.POSITIVE_INFINITY, fromTokens),
     backwards: options.backwards ?? false,
-    precision: options.half === true ? 'F16' : 'F32',
+    storedAs: options.half === true ? 'F16' : 'F32',
     dataLicence: options.dataLicence,
     checkpoints: options.checkpoints,
   };

@@ -1,6 +1,6 @@
 import { softmaxCrossEntropy } from './fusedOps.ts';
 import { hasFusedOps, tf, type Scalar, type Tensor, type Tensor1D, type Tensor2D } from './operations.ts';
-import { product } from './products.ts';
+import { operand, product, type Operand } from './products.ts';
 
 /**
  * Rows of logits handled at once: enough for an efficient matrix product, few enough that `[rows, vocabulary]` stays small, and no last block
@@ -35,21 +35,26 @@ export const fusedCrossEntropy: CrossEntropy = (hidden, embedding, bias, targets
   const rows = rowsAtOnce(n, bias.size);
   const loss = tf.customGrad((...args) => {
     const [inputs, weights, offsets, save] = args as unknown as [Tensor, Tensor, Tensor, (tensors: Tensor[]) => void];
+    const decoder = operand(weights);
     const losses: Tensor[] = [];
     const hiddenGradients: Tensor[] = [];
     let sums: Tensor[] = [];
-    for (let start = 0; start < n; start += rows) {
-      const count = Math.min(rows, n - start);
-      const block = tf.slice(inputs, [start, 0], [count, size]);
-      const logits = product(block, weights, false, true);
-      const part = softmaxCrossEntropy(logits, offsets, tf.slice(targets, [start], [count]), tf.scalar(1 / n));
-      losses.push(part.losses);
-      hiddenGradients.push(product(logits, weights));
-      const gradients = [product(logits, block, true, false), part.biasGradient];
-      logits.dispose();
-      const before = sums;
-      sums = before.length === 0 ? gradients : gradients.map((gradient, k) => tf.add(before[k] as Tensor, gradient));
-      if (sums !== gradients) tf.dispose([...before, ...gradients]);
+    try {
+      for (let start = 0; start < n; start += rows) {
+        const count = Math.min(rows, n - start);
+        const block = tf.slice(inputs, [start, 0], [count, size]);
+        const logits = product(block, decoder, false, true);
+        const part = softmaxCrossEntropy(logits, offsets, tf.slice(targets, [start], [count]), tf.scalar(1 / n));
+        losses.push(part.losses);
+        hiddenGradients.push(product(logits, decoder));
+        const gradients = [product(logits, block, true, false), part.biasGradient];
+        logits.dispose();
+        const before = sums;
+        sums = before.length === 0 ? gradients : gradients.map((gradient, k) => tf.add(before[k] as Tensor, gradient));
+        if (sums !== gradients) tf.dispose([...before, ...gradients]);
+      }
+    } finally {
+      decoder.dispose();
     }
     save([tf.concat(hiddenGradients, 0), ...sums]);
     return { value: tf.mean(tf.concat(losses, 0)), gradFunc: (upstream, saved) => saved.map((gradient) => scaled(gradient, upstream)) };
@@ -69,31 +74,36 @@ export const plainCrossEntropy: CrossEntropy = (hidden, embedding, bias, targets
   const loss = tf.customGrad((...args) => {
     const [inputs, weights, offsets] = args as unknown as [Tensor, Tensor, Tensor];
     const save = args[3] as unknown as (tensors: Tensor[]) => void;
+    const decoder = operand(weights);
     const losses: Tensor[] = [];
     const hiddenGradients: Tensor[] = [];
     let embeddingGradient: Tensor = tf.zerosLike(weights);
     let biasGradient: Tensor = tf.zerosLike(offsets);
-    for (let start = 0; start < n; start += rows) {
-      const count = Math.min(rows, n - start);
-      const part = tf.tidy(() => {
-        const block = tf.slice(inputs, [start, 0], [count, size]);
-        const words = tf.slice(targets, [start], [count]);
-        const { exponentials, sums, losses: blockLosses } = softmaxParts(block, weights, offsets, words);
-        // The gradient of the logits is softmax minus one-hot. Neither is built: the softmax's division moves to the narrow
-        // side of each product, and the one-hot's products are rows that are looked up and added.
-        const share = tf.div(1, sums);
-        return {
-          loss: tf.sum(blockLosses),
-          hidden: tf.sub(tf.mul(product(exponentials, weights), share), tf.gather(weights, words)),
-          embedding: tf.add(embeddingGradient, product(exponentials, tf.mul(block, share), true, false)),
-          bias: tf.add(biasGradient, tf.reshape(tf.matMul(share, exponentials, true, false), [-1])),
-        };
-      });
-      tf.dispose([embeddingGradient, biasGradient]);
-      losses.push(part.loss);
-      hiddenGradients.push(part.hidden);
-      embeddingGradient = part.embedding;
-      biasGradient = part.bias;
+    try {
+      for (let start = 0; start < n; start += rows) {
+        const count = Math.min(rows, n - start);
+        const part = tf.tidy(() => {
+          const block = tf.slice(inputs, [start, 0], [count, size]);
+          const words = tf.slice(targets, [start], [count]);
+          const { exponentials, sums, losses: blockLosses } = softmaxParts(block, decoder, offsets, words);
+          // The gradient of the logits is softmax minus one-hot. Neither is built: the softmax's division moves to the narrow
+          // side of each product, and the one-hot's products are rows that are looked up and added.
+          const share = tf.div(1, sums);
+          return {
+            loss: tf.sum(blockLosses),
+            hidden: tf.sub(tf.mul(product(exponentials, decoder), share), tf.gather(weights, words)),
+            embedding: tf.add(embeddingGradient, product(exponentials, tf.mul(block, share), true, false)),
+            bias: tf.add(biasGradient, tf.reshape(tf.matMul(share, exponentials, true, false), [-1])),
+          };
+        });
+        tf.dispose([embeddingGradient, biasGradient]);
+        losses.push(part.loss);
+        hiddenGradients.push(part.hidden);
+        embeddingGradient = part.embedding;
+        biasGradient = part.bias;
+      }
+    } finally {
+      decoder.dispose();
     }
     const words = targets as Tensor1D;
     save([
@@ -114,15 +124,20 @@ export function tiedCrossEntropySum(hidden: Tensor, embedding: Tensor, bias: Ten
   return tf.tidy(() => {
     const [n = 0, size = 0] = hidden.shape;
     const rows = rowsAtOnce(n, bias.size);
+    const decoder = operand(embedding);
     const losses: Tensor[] = [];
-    for (let start = 0; start < n; start += rows) {
-      const count = Math.min(rows, n - start);
-      losses.push(
-        tf.tidy(() => {
-          const block = tf.slice(hidden, [start, 0], [count, size]);
-          return tf.sum(softmaxParts(block, embedding, bias, tf.slice(targets, [start], [count])).losses);
-        }),
-      );
+    try {
+      for (let start = 0; start < n; start += rows) {
+        const count = Math.min(rows, n - start);
+        losses.push(
+          tf.tidy(() => {
+            const block = tf.slice(hidden, [start, 0], [count, size]);
+            return tf.sum(softmaxParts(block, decoder, bias, tf.slice(targets, [start], [count])).losses);
+          }),
+        );
+      }
+    } finally {
+      decoder.dispose();
     }
     return tf.addN(losses) as Scalar;
   });
@@ -135,7 +150,7 @@ export function tiedCrossEntropySum(hidden: Tensor, embedding: Tensor, bias: Ten
  */
 function softmaxParts(
   hidden: Tensor,
-  embedding: Tensor,
+  embedding: Operand,
   bias: Tensor,
   targets: Tensor,
 ): { exponentials: Tensor; sums: Tensor; losses: Tensor } {

@@ -58,12 +58,12 @@ export class LossScale {
     ]);
   }
 
-  /** Takes back what {@link tensors} gave. A checkpoint of another precision has none of it: then the scale stays. */
+  /** Takes back what {@link tensors} gave, and owns it from then on. A checkpoint of another precision has none of it: then the scale stays. */
   restore(tensors: ReadonlyMap<string, Tensor>): void {
     const [scale, goodSteps] = [tensors.get('lossScale.scale'), tensors.get('lossScale.goodSteps')];
     if (scale === undefined || goodSteps === undefined) return;
     this.dispose();
-    this.#state = keepState(tf.reshape(scale, []) as Scalar, tf.reshape(goodSteps, []) as Scalar);
+    this.#state = keepState(scale as Scalar, goodSteps as Scalar);
   }
 
   dispose(): void {

@@ -1,4 +1,5 @@
 import { adamInPlace } from '../engine/fusedOps.ts';
+import { whereFinite } from '../engine/lossScale.ts';
 import { hasFusedOps, tf, type Scalar, type Tensor } from '../engine/operations.ts';
 
 export interface AdamOptions {
@@ -32,6 +33,7 @@ export function initialMoments(parameter: Tensor): AdamMoments {
  * Takes the parameter and its moments over: they may be overwritten or disposed of, and what is returned, kept, takes their place.
  *
  * @param gradientScale scalar tensor that the gradient is multiplied by, for clipping
+ * @param finite boolean scalar: where it is given and false, parameter and moments keep their values, and only the count goes on
  */
 export function adamUpdate(
   parameter: Tensor,
@@ -40,13 +42,15 @@ export function adamUpdate(
   rate: number,
   options: AdamOptions,
   gradientScale: Scalar,
+  finite?: Tensor,
 ): { parameter: Tensor; moments: AdamMoments } {
-  return (hasFusedOps ? fusedUpdate : plainUpdate)(parameter, gradient, moments, rate, options, gradientScale);
+  if (finite === undefined && hasFusedOps) return fusedUpdate(parameter, gradient, moments, rate, options, gradientScale);
+  return plainUpdate(parameter, gradient, moments, rate, options, gradientScale, finite);
 }
 
 type AdamUpdate = typeof adamUpdate;
 
-/** In one pass, in place. */
+/** In one pass, in place. It has no condition: whoever scales losses trains on a GPU, where this op is not. */
 export const fusedUpdate: AdamUpdate = (given, gradient, moments, rate, options, gradientScale) => {
   const updates = moments.updates + 1;
   const parameter = updates === 1 ? ownCopy(given) : given;
@@ -62,7 +66,8 @@ function ownCopy(given: Tensor): Tensor {
 }
 
 /** In TensorFlow's own operations. */
-export const plainUpdate: AdamUpdate = (parameter, gradient, moments, rate, { beta1, beta2, epsilon, weightDecay }, gradientScale) => {
+export const plainUpdate: AdamUpdate = (parameter, gradient, moments, rate, options, gradientScale, finite) => {
+  const { beta1, beta2, epsilon, weightDecay } = options;
   const updates = moments.updates + 1;
   const [next, first, second] = tf.tidy(() => {
     const scaled = tf.mul(gradient, gradientScale);
@@ -72,7 +77,11 @@ export const plainUpdate: AdamUpdate = (parameter, gradient, moments, rate, { be
     const stepSize = rate / (1 - beta1 ** updates);
     const root = tf.add(tf.mul(tf.sqrt(square), 1 / Math.sqrt(1 - beta2 ** updates)), epsilon);
     const decayed = weightDecay > 0 ? tf.mul(parameter, 1 - rate * weightDecay) : parameter;
-    return [tf.sub(decayed, tf.mul(tf.div(mean, root), stepSize)), mean, square] as [Tensor, Tensor, Tensor];
+    const updated = [tf.sub(decayed, tf.mul(tf.div(mean, root), stepSize)), mean, square] as [Tensor, Tensor, Tensor];
+    if (finite === undefined) return updated;
+    const old = [parameter, moments.first, moments.second] as const;
+    // A factor of 0 would not do: 0 times infinity is NaN.
+    return updated.map((tensor, place) => whereFinite(finite, tensor, old[place] as Tensor)) as [Tensor, Tensor, Tensor];
   });
   tf.dispose([parameter, moments.first, moments.second]);
   return { parameter: tf.keep(next), moments: { first: tf.keep(first), second: tf.keep(second), updates } };

@@ -1,5 +1,6 @@
 import { sortedBatches, sortishBatches } from '../data/documentBatches.ts';
 import { tf, type Scalar, type Tensor } from '../engine/operations.ts';
+import { currentPrecision } from '../engine/precision.ts';
 import { CLASSIFIER_DROPOUTS, drawMasks, scaleDropouts, type Dropouts, type Parameters } from '../model/awdLstm.ts';
 import { classifierLogits, classifierLoss, disposeReading, readBeforeWindow } from '../model/classifier.ts';
 import { classifierGroups } from '../model/parameters.ts';
@@ -64,7 +65,8 @@ export class ClassifierTask implements TrainingTask<readonly number[]> {
 
   get settings(): TrainingTask<unknown>['settings'] {
     const { epochs, ...rest } = this.#settings;
-    return { ...rest, epochs: JSON.stringify(epochs), trainingDocuments: this.#training.documents.length };
+    const trainingDocuments = this.#training.documents.length;
+    return { ...rest, epochs: JSON.stringify(epochs), trainingDocuments, precision: currentPrecision() };
   }
 
   items(epoch: number, first: number): Iterable<readonly number[]> {

@@ -9,6 +9,7 @@ import {
 } from '../data/languageModelStream.ts';
 import { corpusLength, type TokenCorpus } from '../data/tokenCorpus.ts';
 import { tf, type Scalar, type Tensor } from '../engine/operations.ts';
+import { currentPrecision } from '../engine/precision.ts';
 import {
   disposeState,
   drawMasks,
@@ -84,7 +85,8 @@ export class LanguageModelTask implements TrainingTask<Window> {
   get settings(): TrainingTask<Window>['settings'] {
     // Neither epochs nor steps: a run may be made longer.
     const { batch, bptt, schedule, dropMult, weightDecay, clip, seed, backwards } = this.#settings;
-    return { batch, bptt, schedule, dropMult, weightDecay, clip, seed, backwards, trainingTokens: corpusLength(this.#corpus) };
+    const trainingTokens = corpusLength(this.#corpus);
+    return { batch, bptt, schedule, dropMult, weightDecay, clip, seed, backwards, trainingTokens, precision: currentPrecision() };
   }
 
   items(epoch: number, first: number): Iterable<Window> {

@@ -34,14 +34,14 @@ export function restoreMoments(
     old.dispose();
     optimizer.parameters.set(name, take(name));
   }
-  optimizer.dispose();
+  optimizer.forget();
   for (const [name, count] of Object.entries(updates)) {
     optimizer.moments.set(name, { first: take(`moments.first.${name}`), second: take(`moments.second.${name}`), updates: count });
   }
 }
 
 function refuseOtherShapes(parameters: TrainedParameters, tensors: ReadonlyMap<string, Tensor>): void {
-  const stored = [...tensors.keys()].filter((name) => !/^(moments|state)\./.test(name));
+  const stored = [...tensors.keys()].filter((name) => !/^(moments|state|lossScale)\./.test(name));
   const shape = (tensor: Tensor | undefined): string => (tensor === undefined ? 'not there' : `[${tensor.shape.join(', ')}]`);
   for (const name of new Set([...parameters.keys(), ...stored])) {
     const [before, now] = [shape(tensors.get(name)), shape(parameters.get(name))];

@@ -30,7 +30,8 @@ export interface PretrainConfig extends Omit<LanguageModelSettings, 'epochs'> {
   readonly minCount: number;
   readonly epochs: number;
   readonly learningRate: number;
-  readonly precision: 'F32' | 'F16';
+  /** Of the weights in the model folder. */
+  readonly storedAs: 'F32' | 'F16';
   /** Licence of the corpus, for the model card. */
   readonly dataLicence?: string | undefined;
   /** Where checkpoints go, if not in the run's folder. */
@@ -96,7 +97,7 @@ export async function pretrain(
         tensors: toHost(parameters),
         vocabulary,
       };
-      await writeModel(out, model, { card: languageModelCard(model.description, config), precision: config.precision });
+      await writeModel(out, model, { card: languageModelCard(model.description, config), precision: config.storedAs });
     }
     return result;
   } finally {

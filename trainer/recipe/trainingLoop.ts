@@ -1,5 +1,7 @@
 import { latestCheckpoint, saveCheckpoint } from '../checkpoint/checkpoint.ts';
+import { currentDevice } from '../engine/device.ts';
 import { tf, type Scalar, type Tensor } from '../engine/operations.ts';
+import { currentPrecision } from '../engine/precision.ts';
 import { toDevice, toHost } from '../engine/transfer.ts';
 import type { Optimizer } from '../optim/optimizer.ts';
 import { UserError } from '../../text/errors.ts';
@@ -44,7 +46,7 @@ export interface StepOutcome {
 /** What happens around the steps. */
 export interface TrainingOptions {
   readonly run: RunFolder;
-  /** Every decision, for config.json: written once it is clear that the run can go on. */
+  /** Every decision, for config.json, which names device and precision too: written once it is clear that the run can go on. */
   readonly config: object;
   readonly resume: boolean;
   /** Steps between two lines of metrics. */
@@ -98,6 +100,9 @@ interface Progress {
   readonly updates: Readonly<Record<string, number>>;
 }
 
+/** What held in runs whose checkpoints do not name it yet. */
+const SETTINGS_OF_OLD: TrainingTask<unknown>['settings'] = { precision: 'fp32' };
+
 /** Runs a task from its beginning or its last checkpoint to its end. */
 export async function runTraining<Item>(task: TrainingTask<Item>, options: TrainingOptions): Promise<TrainingOutcome> {
   return new TrainingLoop(task, options).run();
@@ -125,7 +130,7 @@ class TrainingLoop<Item> {
   async run(): Promise<TrainingOutcome> {
     const { run, config, resume, signal } = this.#options;
     const start = resume ? await this.#restore() : { epoch: 0, stepInEpoch: 0 };
-    await run.begin(config);
+    await run.begin({ ...config, device: currentDevice().kind, precision: currentPrecision() });
     await run.rewind(this.#step, start.epoch);
     let first = start.stepInEpoch;
     for (let epoch = start.epoch; epoch < this.#task.stepsPerEpoch.length; epoch++) {
@@ -213,7 +218,9 @@ class TrainingLoop<Item> {
       trainingLoss: this.#trainingLoss,
       measured: this.#measured,
     };
-    const tensors = toHost(new Map([...optimizer.parameters, ...moments, ...this.#task.carried()]));
+    const tensors = toHost(
+      new Map([...optimizer.parameters, ...moments, ...(optimizer.lossScale?.tensors() ?? []), ...this.#task.carried()]),
+    );
     await saveCheckpoint(this.#options.run.checkpoints, this.#step, { tensors, progress });
     this.#lastSave = Date.now();
   }
@@ -222,9 +229,10 @@ class TrainingLoop<Item> {
     const checkpoint = await latestCheckpoint<Progress>(this.#options.run.checkpoints);
     if (checkpoint === undefined) return { epoch: 0, stepInEpoch: 0 };
     const { progress } = checkpoint;
-    refuseChanges(progress.settings, this.#task.settings);
+    refuseChanges({ ...SETTINGS_OF_OLD, ...progress.settings }, this.#task.settings);
     const tensors = toDevice(checkpoint.tensors);
     restoreMoments(this.#task.optimizer, tensors, progress.updates);
+    this.#task.optimizer.lossScale?.restore(tensors);
     this.#task.restoreCarried(tensors);
     this.#step = progress.step;
     this.#tokens = progress.tokens;
