@@ -26,6 +26,16 @@ struct TypeOf<int32_t> {
   static constexpr TF_DataType value = TF_INT32;
 };
 
+// What TensorFlow refused, with its code: whoever asked is told the same.
+class Failure : public std::runtime_error {
+ public:
+  Failure(TF_Code code, const std::string& message) : std::runtime_error(message), code_(code) {}
+  TF_Code code() const { return code_; }
+
+ private:
+  TF_Code code_;
+};
+
 // An input for the time of one call.
 class Input {
  public:
@@ -86,14 +96,15 @@ class Context {
     TF_Tensor* tensor =
         TF_AllocateOutput(context_, index, TypeOf<T>::value, shape.data(), static_cast<int>(shape.size()), bytes, status_);
     Check();
-    T* data = static_cast<T*>(TF_TensorData(tensor));
-    TF_DeleteTensor(tensor);  // The context holds it.
+    T* data = tensor == nullptr ? nullptr : static_cast<T*>(TF_TensorData(tensor));
+    if (tensor != nullptr) TF_DeleteTensor(tensor);  // The context holds it.
+    if (data == nullptr && bytes > 0) throw Failure(TF_RESOURCE_EXHAUSTED, "OOM when allocating an output of shape " + Written(shape));
     return data;
   }
 
  private:
   void Check() {
-    if (TF_GetCode(status_) != TF_OK) throw std::runtime_error(TF_Message(status_));
+    if (TF_GetCode(status_) != TF_OK) throw Failure(TF_GetCode(status_), TF_Message(status_));
   }
 
   static std::string Written(const Shape& shape) {

@@ -2,6 +2,7 @@
 #include <node_api.h>
 
 #include <initializer_list>
+#include <new>
 #include <stdexcept>
 #include <string>
 
@@ -14,16 +15,27 @@ namespace ulmfit {
 namespace {
 
 
+void Fail(TF_OpKernelContext* kernel, TF_Code code, const char* message) {
+  TF_Status* status = TF_NewStatus();
+  TF_SetStatus(status, code, message);
+  TF_OpKernelContext_Failure(kernel, status);
+  TF_DeleteStatus(status);
+}
+
 template <void (*kCompute)(Context&)>
 void Run(void*, TF_OpKernelContext* kernel) {
   try {
     Context context(kernel);
     kCompute(context);
+  } catch (const Failure& failure) {
+    Fail(kernel, failure.code(), failure.what());
+  } catch (const std::invalid_argument& error) {
+    Fail(kernel, TF_INVALID_ARGUMENT, error.what());
+  } catch (const std::bad_alloc&) {
+    // TensorFlow's words for its own tensors, so that both are known by them.
+    Fail(kernel, TF_RESOURCE_EXHAUSTED, "OOM when allocating an op's working memory");
   } catch (const std::exception& error) {
-    TF_Status* status = TF_NewStatus();
-    TF_SetStatus(status, dynamic_cast<const std::invalid_argument*>(&error) != nullptr ? TF_INVALID_ARGUMENT : TF_INTERNAL, error.what());
-    TF_OpKernelContext_Failure(kernel, status);
-    TF_DeleteStatus(status);
+    Fail(kernel, TF_INTERNAL, error.what());
   }
 }
 

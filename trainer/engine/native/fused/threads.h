@@ -12,7 +12,8 @@ namespace ulmfit {
 // Threads that take part, the caller's among them: the cores this process may use.
 int ThreadCount();
 
-// Runs `body(thread)` once on each thread and returns when all are done. Calls from several threads take turns.
+// Runs `body(thread)` once on each thread and returns when all are done. Calls from several threads take turns. `body` must not throw, so
+// it allocates nothing: the other threads would go on with what the caller has let go, or wait for one that does not come.
 void OnAllThreads(const std::function<void(int thread)>& body);
 
 // A part of [0, size) for one thread; the parts cover it in order.
