@@ -1,13 +1,16 @@
 /**
  * The bundle's schema: what `bundle.json` may say, and the checks that need no file system.
  * Pure, so that a server and an edge worker read a bundle by the same rules. Files are read and written in bundleFolder.ts.
+ *
+ * A bundle holds one model or two: a pair reads every text in both directions and answers with the mean of its members'
+ * answers. What the members share (task, labels, …) is said once; each has a graph, weights and a vocabulary of its own.
  */
 import * as v from 'valibot';
 
 import { UserError } from '../text/errors.ts';
 
 /** The version of the bundle format that this program writes, and the only one it reads. */
-export const BUNDLE_SCHEMA_VERSION = 1;
+export const BUNDLE_SCHEMA_VERSION = 2;
 
 /** The version of the tokenizer rules whose ids the models of this format understand. */
 const BUNDLE_TOKENIZER_VERSION = 1;
@@ -18,8 +21,17 @@ export const BUNDLE_FILE = 'bundle.json';
 /** The lowest float32: the running maximum of a document of which nothing has been read yet. */
 export const LOWEST_FLOAT32 = -3.4028234663852886e38;
 
+/** What a bundle answers a text with: the likeliest label, every label that applies, or a number. */
+const TASKS = ['singleLabel', 'multiLabel', 'regression'] as const;
+export type Task = (typeof TASKS)[number];
+
+/** Which end of a text a member begins at: a backward one is fed the tokens from the last to the first. */
+export const DIRECTIONS = ['forward', 'backward'] as const;
+export type Direction = (typeof DIRECTIONS)[number];
+
 const count = v.pipe(v.number(), v.integer(), v.minValue(1));
-const figure = v.pipe(v.number(), v.finite(), v.minValue(0));
+const finite = v.pipe(v.number(), v.finite());
+const figure = v.pipe(finite, v.minValue(0));
 const checksum = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/, 'expected a SHA-256 in 64 hexadecimal digits'));
 /** Names and versions stand in addresses (`/v2/models/{name}/versions/{version}`), so they are kept to what an address can hold. */
 const addressPart = v.pipe(
@@ -27,7 +39,7 @@ const addressPart = v.pipe(
   v.regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/, 'expected up to 128 letters, digits, ".", "_" and "-", beginning with a letter or a digit'),
 );
 /** Files lie beside bundle.json; a path that leads elsewhere is never followed. */
-const shardName = v.pipe(v.string(), v.regex(/^weights-\d{2,3}\.bin$/, 'expected a file name like "weights-00.bin"'));
+const fileName = (pattern: RegExp, example: string) => v.pipe(v.string(), v.regex(pattern, `expected a file name like "${example}"`));
 const isoTime = v.pipe(v.string(), v.isoTimestamp('expected a time like "2026-01-31T12:00:00.000Z"'));
 
 const sizesSchema = v.strictObject({
@@ -41,14 +53,53 @@ const sizesSchema = v.strictObject({
   layers: count,
 });
 
-const paritySchema = v.strictObject({
-  /** How many documents the graph and the trainer both answered. */
+const memberSchema = v.pipe(
+  v.strictObject({
+    direction: v.picklist(DIRECTIONS),
+    sizes: sizesSchema,
+    /** The most tokens that one run of the graph is meant to take. */
+    chunkLength: count,
+    /** For the record: what the logits are divided by (Guo et al. 2017), where that is not 1. The graph has done it already. */
+    temperature: v.exactOptional(v.pipe(finite, v.gtValue(0))),
+    graph: fileName(/^(forward|backward)\.onnx$/, 'forward.onnx'),
+    shards: v.array(fileName(/^(forward|backward)-weights-\d{2,3}\.bin$/, 'forward-weights-00.bin')),
+    /** Members that know the same words share one file. */
+    vocabulary: fileName(/^((forward|backward)-)?vocabulary\.json$/, 'vocabulary.json'),
+    /** What training measured, for example `{ accuracy: 0.94 }`. */
+    metrics: v.exactOptional(v.record(v.string(), finite)),
+  }),
+  v.check(
+    ({ direction, graph, shards, vocabulary }) =>
+      [graph, ...shards, ...(vocabulary === 'vocabulary.json' ? [] : [vocabulary])].every((file) => file.startsWith(direction)),
+    'the names of its files must begin with its direction',
+  ),
+);
+
+/** One model of a bundle. */
+export type BundleMember = v.InferOutput<typeof memberSchema>;
+
+const documentCount = {
+  /** How many documents the bundle and the trainer both answered. */
   documents: count,
-  /** The largest difference of any class's probability in any of them. */
+};
+
+const labelParitySchema = v.strictObject({
+  ...documentCount,
+  /** The largest difference of any label's probability in any of them. */
   maxProbabilityDifference: figure,
-  /** Documents for which graph and trainer put another class first. */
+  /** Documents that get another label from the bundle than from the trainer; of several labels, any other. */
   labelDisagreements: v.pipe(v.number(), v.integer(), v.minValue(0)),
 });
+
+const valueParitySchema = v.strictObject({
+  ...documentCount,
+  /** The largest difference of a value: as a share of the range, or without one of the value, where that is above 1. */
+  maxRelativeDifference: figure,
+});
+
+const paritySchema = v.lazy((given) =>
+  typeof given === 'object' && given !== null && 'maxRelativeDifference' in given ? valueParitySchema : labelParitySchema,
+);
 
 /** What `bundle.json` holds. Unknown entries are refused: a bundle says nothing that its reader does not understand. */
 export const bundleSchema = v.pipe(
@@ -56,30 +107,39 @@ export const bundleSchema = v.pipe(
     schemaVersion: v.literal(BUNDLE_SCHEMA_VERSION),
     name: addressPart,
     version: addressPart,
-    task: v.literal('singleLabel'),
-    /** The classes in the order of the logits. */
-    labels: v.pipe(v.array(v.string()), v.minLength(2)),
+    task: v.picklist(TASKS),
+    /** The labels in the order of the logits; none for regression. */
+    labels: v.array(v.string()),
+    /** Regression between bounds: the value is low + (high − low) · sigmoid(logit). Without it the logit is the value. */
+    range: v.exactOptional(v.strictTuple([finite, finite])),
     tokenizerVersion: v.literal(BUNDLE_TOKENIZER_VERSION),
-    direction: v.literal('forward'),
-    sizes: sizesSchema,
-    /** The most tokens that one run of the graph is meant to take. */
-    chunkLength: count,
     precision: v.literal('fp32'),
-    graph: v.literal('model.onnx'),
-    shards: v.array(shardName),
-    vocabulary: v.literal('vocabulary.json'),
+    /** One model, or a forward and after it a backward one, whose answers are averaged. */
+    members: v.array(memberSchema),
     /** SHA-256 of every file that decides an answer, and of bundle.json itself (see {@link bundleChecksumText}). */
     checksums: v.record(v.string(), checksum),
     parity: paritySchema,
-    /** What training measured, for example `{ accuracy: 0.94 }`. */
-    metrics: v.exactOptional(v.record(v.string(), v.pipe(v.number(), v.finite()))),
     /** Under what terms the training data may be used. */
     dataLicence: v.exactOptional(v.string()),
     created: isoTime,
     /** The program that wrote the bundle, for example "ulmfit 0.1.0". */
     producer: v.string(),
   }),
-  v.check((bundle) => new Set(bundle.labels).size === bundle.labels.length, 'labels: every label may stand there once only'),
+  v.check(
+    ({ task, labels }) => (task === 'regression' ? labels.length === 0 : labels.length >= 2),
+    'labels: expected none for regression, and at least two otherwise',
+  ),
+  v.check(({ labels }) => new Set(labels).size === labels.length, 'labels: every label may stand there once only'),
+  v.check(({ task, range }) => range === undefined || task === 'regression', 'range: only a regression has one'),
+  v.check(({ range }) => range === undefined || range[0] < range[1], 'range: the first number must be the smaller one'),
+  v.check(
+    ({ members }) => members.length === 1 || members.map(({ direction }) => direction).join() === DIRECTIONS.join(),
+    'members: expected one, or the forward and after it the backward one',
+  ),
+  v.check(
+    ({ task, parity }) => (task === 'regression') === 'maxRelativeDifference' in parity,
+    'parity: expected the figures of the task: maxRelativeDifference for regression, maxProbabilityDifference otherwise',
+  ),
   v.check(
     (bundle) => checkedFiles(bundle).every((file) => Object.hasOwn(bundle.checksums, file)),
     'checksums: expected one for bundle.json and for every file that it names',
@@ -90,7 +150,7 @@ export const bundleSchema = v.pipe(
 export type Bundle = v.InferOutput<typeof bundleSchema>;
 
 /** The sizes of an AWD-LSTM. */
-export type ModelSizes = Bundle['sizes'];
+export type ModelSizes = BundleMember['sizes'];
 
 /** The figures of the parity gate. */
 export type ParityFigures = Bundle['parity'];
@@ -135,11 +195,12 @@ function refuseOtherVersions(json: unknown): void {
   }
   const read = (key: string): unknown => (json as Readonly<Record<string, unknown>>)[key];
   const schemaVersion = read('schemaVersion');
-  if (typeof schemaVersion === 'number' && schemaVersion > BUNDLE_SCHEMA_VERSION) {
-    throw new UserError(
-      `The bundle has the schema version ${schemaVersion}; this program reads version ${BUNDLE_SCHEMA_VERSION}. ` +
-        'Use a newer ulmfit to serve it, or export the model again with this one.',
-    );
+  if (typeof schemaVersion === 'number' && schemaVersion !== BUNDLE_SCHEMA_VERSION) {
+    const cure =
+      schemaVersion > BUNDLE_SCHEMA_VERSION
+        ? 'Use a newer ulmfit to serve it, or export the model again with this one.'
+        : 'Export the model again with `ulmfit export`.';
+    throw new UserError(`The bundle has the schema version ${schemaVersion}; this program reads version ${BUNDLE_SCHEMA_VERSION}. ${cure}`);
   }
   const tokenizerVersion = read('tokenizerVersion');
   if (typeof tokenizerVersion === 'number' && tokenizerVersion > BUNDLE_TOKENIZER_VERSION) {
@@ -155,13 +216,18 @@ export function layerSizes(sizes: Pick<ModelSizes, 'embedding' | 'hidden' | 'lay
   return Array.from({ length: sizes.layers }, (_, layer) => (layer === sizes.layers - 1 ? sizes.embedding : sizes.hidden));
 }
 
-/** The files that have a checksum: all but the model card, which a person may rewrite. */
-export function checkedFiles(bundle: {
-  readonly graph: string;
-  readonly shards: readonly string[];
-  readonly vocabulary: string;
+/** How many logits every member's graph has for a text: one a label, or the one of a regression. */
+export function outputCount({ task, labels }: { readonly task: Task; readonly labels: readonly string[] }): number {
+  return task === 'regression' ? 1 : labels.length;
+}
+
+/** The files that have a checksum, each once: all but the model card, which a person may rewrite. */
+export function checkedFiles({
+  members,
+}: {
+  readonly members: readonly Pick<BundleMember, 'graph' | 'shards' | 'vocabulary'>[];
 }): string[] {
-  return [BUNDLE_FILE, bundle.graph, ...bundle.shards, bundle.vocabulary];
+  return [...new Set([BUNDLE_FILE, ...members.flatMap(({ graph, shards, vocabulary }) => [graph, ...shards, vocabulary])])];
 }
 
 /**
@@ -188,7 +254,7 @@ export function verifyChecksum(bundle: Bundle, file: string, sha256: string): vo
   const what =
     file === BUNDLE_FILE
       ? `${BUNDLE_FILE} was changed after the export`
-      : file === bundle.vocabulary
+      : bundle.members.some(({ vocabulary }) => vocabulary === file)
         ? `${file} is not the vocabulary that the model was exported with`
         : `${file} is damaged or belongs to another bundle`;
   throw new UserError(
@@ -197,21 +263,38 @@ export function verifyChecksum(bundle: Bundle, file: string, sha256: string): vo
 }
 
 /**
- * Checks the content of a `vocabulary.json` against the bundle's sizes.
+ * Reads the vocabulary of every member; a file that two of them share is read once, and they share the list.
  *
- * @throws UserError where it is not a list of as many tokens as the model has vectors.
+ * @param read gives a file's JSON value.
+ * @throws UserError where a file does not hold as many tokens as its model has vectors.
  */
-export function parseVocabulary(bundle: Bundle, json: unknown): string[] {
-  const result = v.safeParse(v.array(v.string()), json);
-  if (!result.success)
-    throw new UserError(`${bundle.vocabulary} is not a JSON array of tokens. Copy the bundle again or export the model again.`);
-  if (result.output.length !== bundle.sizes.vocabulary) {
-    throw new UserError(
-      `${bundle.vocabulary} has ${result.output.length} tokens, but the model has ${bundle.sizes.vocabulary}. ` +
-        'It is the vocabulary of another model; copy the bundle again or export the model again.',
-    );
+export async function readVocabularies(
+  { members }: Pick<Bundle, 'members'>,
+  read: (file: string) => Promise<unknown>,
+): Promise<{ readonly member: BundleMember; readonly vocabulary: readonly string[] }[]> {
+  const known = new Map<string, readonly string[]>();
+  const vocabularies: { member: BundleMember; vocabulary: readonly string[] }[] = [];
+  for (const member of members) {
+    const vocabulary = known.get(member.vocabulary) ?? parseVocabulary(member.vocabulary, await read(member.vocabulary));
+    requireSize(member, vocabulary);
+    known.set(member.vocabulary, vocabulary);
+    vocabularies.push({ member, vocabulary });
   }
-  return result.output;
+  return vocabularies;
+}
+
+function parseVocabulary(file: string, json: unknown): readonly string[] {
+  const result = v.safeParse(v.array(v.string()), json);
+  if (result.success) return result.output;
+  throw new UserError(`${file} is not a JSON array of tokens. Copy the bundle again or export the model again.`);
+}
+
+function requireSize({ vocabulary: file, sizes }: BundleMember, vocabulary: readonly string[]): void {
+  if (vocabulary.length === sizes.vocabulary) return;
+  throw new UserError(
+    `${file} has ${vocabulary.length} tokens, but the model has ${sizes.vocabulary}. ` +
+      'It is the vocabulary of another model; copy the bundle again or export the model again.',
+  );
 }
 
 /** The SHA-256 of bytes or text in hexadecimal digits, by Web Crypto, which Node and edge runtimes both have. */

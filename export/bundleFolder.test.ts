@@ -1,4 +1,4 @@
-import { cp, mkdir, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -56,8 +56,9 @@ describe('readBundle', () => {
   it('reads what was written', async () => {
     const read = await readBundle(folder);
     expect(read.bundle).toEqual(bundle);
-    expect(read.vocabulary).toEqual(model.vocabulary);
-    expect(read.graphPath).toBe(join(folder, 'model.onnx'));
+    expect(read.members).toEqual([
+      { description: bundle.members[0], vocabulary: model.vocabulary, graphPath: join(folder, 'forward.onnx') },
+    ]);
   });
 
   it('does not mind a rewritten model card or another layout of bundle.json', async () => {
@@ -74,22 +75,22 @@ describe('readBundle', () => {
   });
 
   it('refuses a truncated shard', async () => {
-    await truncate(join(folder, 'weights-00.bin'), 1000);
-    expect(await refusal()).toContain('weights-00.bin is damaged or belongs to another bundle');
+    await truncate(join(folder, 'forward-weights-00.bin'), 1000);
+    expect(await refusal()).toContain('forward-weights-00.bin is damaged or belongs to another bundle');
   });
 
   it('refuses a shard of which one bit has changed', async () => {
-    const bytes = await readFile(join(folder, 'weights-00.bin'));
+    const bytes = await readFile(join(folder, 'forward-weights-00.bin'));
     bytes[5000] = (bytes[5000] ?? 0) ^ 1;
-    await writeFile(join(folder, 'weights-00.bin'), bytes);
-    expect(await refusal()).toContain('weights-00.bin is damaged');
+    await writeFile(join(folder, 'forward-weights-00.bin'), bytes);
+    expect(await refusal()).toContain('forward-weights-00.bin is damaged');
   });
 
   it('refuses a missing shard and a missing graph', async () => {
-    await rm(join(folder, 'weights-00.bin'));
-    expect(await refusal()).toContain('weights-00.bin is missing');
-    await rm(join(folder, 'model.onnx'));
-    expect(await refusal()).toContain('model.onnx is missing');
+    await rm(join(folder, 'forward-weights-00.bin'));
+    expect(await refusal()).toContain('forward-weights-00.bin is missing');
+    await rm(join(folder, 'forward.onnx'));
+    expect(await refusal()).toContain('forward.onnx is missing');
   });
 
   it('refuses a bundle.json whose labels were edited', async () => {
@@ -98,16 +99,24 @@ describe('readBundle', () => {
   });
 
   it('refuses a bundle.json that is not JSON', async () => {
-    await writeFile(join(folder, BUNDLE_FILE), '{"schemaVersion": 1,');
+    await writeFile(join(folder, BUNDLE_FILE), '{"schemaVersion": 2,');
     expect(await refusal()).toContain('bundle.json is not JSON');
   });
 
   it('refuses a newer format before it looks at anything else', async () => {
     await edit((json) => {
-      json['schemaVersion'] = 2;
+      json['schemaVersion'] = 3;
       delete json['labels'];
     });
-    expect(await refusal()).toContain('schema version 2; this program reads version 1');
+    expect(await refusal()).toContain('schema version 3; this program reads version 2');
+  });
+
+  it('refuses the format before this one, and says how to get a new bundle', async () => {
+    await edit((json) => {
+      json['schemaVersion'] = 1;
+      delete json['members'];
+    });
+    expect(await refusal()).toContain('schema version 1; this program reads version 2. Export the model again with `ulmfit export`.');
   });
 
   it("refuses another model's vocabulary", async () => {
@@ -123,10 +132,75 @@ describe('readBundle', () => {
   });
 });
 
+describe('readBundle of a pair', () => {
+  let pair: string;
+  let models: readonly TinyClassifier[];
+
+  beforeAll(async () => {
+    pair = join(home, 'pair');
+    ({ models } = await writeTinyBundle(pair, { backward: { hidden: 20 } }));
+  });
+
+  beforeEach(async () => {
+    await rm(folder, { recursive: true });
+    await cp(pair, folder, { recursive: true });
+  });
+
+  it('reads both members, each with its own vocabulary', async () => {
+    const { members } = await readBundle(folder);
+    expect(members.map(({ description }) => [description.direction, description.sizes.hidden])).toEqual([
+      ['forward', 32],
+      ['backward', 20],
+    ]);
+    expect(members.map(({ vocabulary }) => vocabulary)).toEqual(models.map(({ vocabulary }) => vocabulary));
+    expect(models[0]?.vocabulary).not.toEqual(models[1]?.vocabulary);
+    expect(members.map(({ graphPath }) => graphPath)).toEqual([join(folder, 'forward.onnx'), join(folder, 'backward.onnx')]);
+  });
+
+  it.each(['forward-weights-00.bin', 'backward-weights-00.bin'])('refuses a truncated %s', async (shard) => {
+    await truncate(join(folder, shard), 1000);
+    expect(await refusal()).toContain(`${shard} is damaged or belongs to another bundle`);
+  });
+
+  it('refuses members whose files were exchanged', async () => {
+    await cp(join(folder, 'forward.onnx'), join(folder, 'backward.onnx'));
+    expect(await refusal()).toContain('backward.onnx is damaged or belongs to another bundle');
+  });
+
+  it('refuses a bundle.json whose directions were exchanged, even under its right checksum', async () => {
+    const { bundle: description } = await readBundle(folder);
+    const [forward, backward] = description.members;
+    if (forward === undefined || backward === undefined) throw new Error('A pair has two members.');
+    const members = [
+      { ...backward, direction: forward.direction },
+      { ...forward, direction: backward.direction },
+    ];
+    await forge({ ...description, members });
+    expect(await refusal()).toContain('the names of its files must begin with its direction');
+  });
+
+  it('shares a vocabulary that both know', async () => {
+    const shared = join(home, 'shared');
+    const { bundle: description } = await writeTinyBundle(shared, { backward: { otherWords: false } });
+    expect(description.members.map(({ vocabulary }) => vocabulary)).toEqual(['vocabulary.json', 'vocabulary.json']);
+    const [forward, backward] = (await readBundle(shared)).members;
+    expect(forward?.vocabulary).toBe(backward?.vocabulary);
+    expect((await readdir(shared)).toSorted()).toEqual([
+      'README.md',
+      'backward-weights-00.bin',
+      'backward.onnx',
+      'bundle.json',
+      'forward-weights-00.bin',
+      'forward.onnx',
+      'vocabulary.json',
+    ]);
+  });
+});
+
 describe('writeBundle', () => {
   const files = new Map([
-    ['model.onnx', Uint8Array.of(1)],
-    ['weights-00.bin', Uint8Array.of(2)],
+    ['forward.onnx', Uint8Array.of(1)],
+    ['forward-weights-00.bin', Uint8Array.of(2)],
     ['vocabulary.json', new TextEncoder().encode('[]')],
   ]);
   const content = (): { bundle: Omit<Bundle, 'checksums'>; modelCard: string } => {
@@ -137,21 +211,37 @@ describe('writeBundle', () => {
   it('lets the description be made where the files already lie', async () => {
     const target = join(folder, '..', 'fresh', 'inside');
     await writeBundle(target, files, async (staging) => {
-      expect((await readdir(staging)).toSorted()).toEqual(['model.onnx', 'vocabulary.json', 'weights-00.bin']);
+      expect((await readdir(staging)).toSorted()).toEqual(['forward-weights-00.bin', 'forward.onnx', 'vocabulary.json']);
       await expect(readdir(target)).rejects.toThrow('ENOENT');
       return content();
     });
-    expect((await readdir(target)).toSorted()).toEqual(['README.md', 'bundle.json', 'model.onnx', 'vocabulary.json', 'weights-00.bin']);
+    expect((await readdir(target)).toSorted()).toEqual([
+      'README.md',
+      'bundle.json',
+      'forward-weights-00.bin',
+      'forward.onnx',
+      'vocabulary.json',
+    ]);
     expect(await readdir(join(target, '..'))).toEqual(['inside']);
   });
 
   it('replaces an earlier bundle and an empty folder', async () => {
     await writeBundle(folder, files, async () => content());
-    expect(await readFile(join(folder, 'weights-00.bin'))).toHaveLength(1);
+    expect(await readFile(join(folder, 'forward-weights-00.bin'))).toHaveLength(1);
     const empty = join(folder, '..', 'empty');
     await mkdir(empty);
     await writeBundle(empty, files, async () => content());
     expect((await readdir(join(folder, '..'))).toSorted()).toEqual(['bundle', 'empty']);
+  });
+
+  it('replaces a bundle of the format before this one, whose files had other names', async () => {
+    for (const [now, then] of [
+      ['forward.onnx', 'model.onnx'],
+      ['forward-weights-00.bin', 'weights-00.bin'],
+    ] as const)
+      await rename(join(folder, now), join(folder, then));
+    await writeBundle(folder, files, async () => content());
+    expect(await readdir(folder)).not.toContain('model.onnx');
   });
 
   it('leaves the earlier bundle as it was, and nothing else, when something fails', async () => {

@@ -8,10 +8,11 @@ import { UserError } from '../text/errors.ts';
 import {
   BUNDLE_FILE,
   type Bundle,
+  type BundleMember,
   bundleChecksumText,
   checkedFiles,
   parseBundle,
-  parseVocabulary,
+  readVocabularies,
   sha256Hex,
   verifyChecksum,
 } from './bundle.ts';
@@ -19,15 +20,26 @@ import {
 /** The model card's file name. */
 export const MODEL_CARD_FILE = 'README.md';
 
+/** The files of a bundle; those of format version 1, which had no directions, too, so that one can be exported again where it stands. */
+const BUNDLE_FILES =
+  /^(bundle\.json|README\.md|(model|forward|backward)\.onnx|((forward|backward)-)?(vocabulary\.json|weights-\d{2,3}\.bin))$/;
+
+/** One model of a bundle that has been read and checked. */
+export interface MemberFiles {
+  readonly description: BundleMember;
+  /** The tokens in the order of their ids. Members that share the file share the list. */
+  readonly vocabulary: readonly string[];
+  /** The absolute path of the graph; onnxruntime finds the weights beside it. */
+  readonly graphPath: string;
+}
+
 /** A bundle that has been read and checked. */
 export interface BundleFolder {
   /** The folder's absolute path. */
   readonly folder: string;
   readonly bundle: Bundle;
-  /** The tokens in the order of their ids. */
-  readonly vocabulary: readonly string[];
-  /** The absolute path of the graph; onnxruntime finds the weights beside it. */
-  readonly graphPath: string;
+  /** In the order of the description. */
+  readonly members: readonly MemberFiles[];
 }
 
 /** What is only known once the files of a bundle exist: its description, for which the graph has run, and its model card. */
@@ -41,7 +53,7 @@ export interface BundleContent {
  * disk or an error of `describe` leaves what was there before.
  *
  * @param folder where the bundle shall stand; an earlier bundle there is replaced, anything else is left alone.
- * @param files  graph, shards and vocabulary by name.
+ * @param files  graphs, shards and vocabularies by name.
  * @param describe gets the folder in which the files already lie, so that it can run the graph as users will, and throws to call it all off.
  * @throws UserError where `folder` holds something that is not a bundle.
  */
@@ -75,8 +87,8 @@ export async function writeBundle(
  *
  * @throws UserError that says which file is missing, damaged or of another version.
  * @example
- * const { bundle, vocabulary, graphPath } = await readBundle('bundles/reviews');
- * const session = await InferenceSession.create(graphPath);
+ * const { bundle, members } = await readBundle('bundles/reviews');
+ * const sessions = await Promise.all(members.map(({ graphPath }) => InferenceSession.create(graphPath)));
  */
 export async function readBundle(folder: string): Promise<BundleFolder> {
   const path = resolve(folder);
@@ -86,8 +98,13 @@ export async function readBundle(folder: string): Promise<BundleFolder> {
     for (const file of checkedFiles(bundle)) {
       if (file !== BUNDLE_FILE) verifyChecksum(bundle, file, await sha256OfFile(join(path, file)));
     }
-    const vocabulary = parseVocabulary(bundle, await readJson(path, bundle.vocabulary));
-    return { folder: path, bundle, vocabulary, graphPath: join(path, bundle.graph) };
+    const vocabularies = await readVocabularies(bundle, (file) => readJson(path, file));
+    const members = vocabularies.map(({ member, vocabulary }) => ({
+      description: member,
+      vocabulary,
+      graphPath: join(path, member.graph),
+    }));
+    return { folder: path, bundle, members };
   } catch (error) {
     if (error instanceof UserError) throw new UserError(`Bundle ${folder}: ${error.message}`);
     throw error;
@@ -103,7 +120,7 @@ async function isReplaceable(target: string): Promise<boolean> {
   });
   if (entries === undefined) return false;
   if (entries.length === 0) return true;
-  const strangers = entries.filter((name) => !/^(bundle\.json|model\.onnx|vocabulary\.json|README\.md|weights-\d{2,3}\.bin)$/.test(name));
+  const strangers = entries.filter((name) => !BUNDLE_FILES.test(name));
   if (entries.includes(BUNDLE_FILE) && strangers.length === 0) return true;
   const why = entries.includes(BUNDLE_FILE) ? `holds ${strangers[0]} besides a bundle` : 'holds files, but no bundle';
   throw new UserError(`${target} ${why}, and writing a bundle there would delete that. Give another folder, or empty this one.`);

@@ -1,51 +1,32 @@
 import { join } from 'node:path';
 
-import { UserError } from '../text/errors.ts';
-import { type Bundle, BUNDLE_SCHEMA_VERSION, checkNameAndVersion, type ModelSizes } from './bundle.ts';
+import { TOKENIZER_VERSION } from '../text/tokenizer.ts';
+import { Vocabulary } from '../text/vocabulary.ts';
+import type { Answering } from './answers.ts';
+import { type Bundle, BUNDLE_SCHEMA_VERSION, type BundleMember, checkNameAndVersion, outputCount } from './bundle.ts';
 import { type BundleContent, writeBundle } from './bundleFolder.ts';
+import { type ExportableMember, type ExportableModel, orderedMembers, type SharedDescription, sharedDescription } from './exportable.ts';
 import { buildChunkStep } from './graph/chunkStep.ts';
-import { classifierWeights, type Tensor } from './graph/classifierWeights.ts';
+import { classifierWeights } from './graph/classifierWeights.ts';
 import { modelCard } from './modelCard.ts';
-import { gateDocuments, measureParity, type ReferenceClassifier, requireParity } from './parity.ts';
+import { type GateMember, gateDocuments, measureParity, requireParity } from './parity.ts';
 
 const PRODUCER = ['ulmfit', '0.1.0'] as const;
 
 /** Tokens that one run of the graph takes where a model does not say: the length that models are trained with (Howard & Ruder 2018, section 4.1). */
 const DEFAULT_CHUNK_LENGTH = 70;
 
-/** What export needs to know of a model; the content of a model folder's `model.json`. */
-export interface ExportableConfig {
-  readonly kind: 'languageModel' | 'classifier';
-  readonly tokenizerVersion: number;
-  readonly direction: 'forward' | 'backward';
-  readonly sizes: ModelSizes;
-  readonly labels?: readonly string[] | undefined;
-  readonly chunkLength?: number | undefined;
-  readonly metrics?: Readonly<Record<string, unknown>> | undefined;
-  readonly dataLicence?: string | undefined;
-}
-
-/** A trained classifier in memory. */
-export interface ExportableModel {
-  /** Float32 tensors by the names of the model folder. */
-  readonly tensors: ReadonlyMap<string, Tensor>;
-  readonly config: ExportableConfig;
-  /** The tokens in the order of their ids. */
-  readonly vocabulary: readonly string[];
-}
-
 export interface ExportOptions {
-  readonly model: ExportableModel;
+  /** One classifier, or a forward and a backward one that answer together. */
+  readonly members: readonly ExportableMember[];
   /** The folder that the bundle becomes. */
   readonly out: string;
   /** What the bundle is called where it is served, for example "reviews". */
   readonly name: string;
   /** The bundle's own version, for example "1" or "2026-01-31". */
   readonly version: string;
-  /** The trainer's probabilities of documents, against which the graph is checked. */
-  readonly reference: ReferenceClassifier;
-  /** Held-out documents as token ids; the gate adds the lengths around a chunk's borders. */
-  readonly parityDocuments: readonly Int32Array[];
+  /** Held-out documents as tokens, as `tokenizeFields` gives them; the gate adds the lengths around a chunk's borders. */
+  readonly parityDocuments: readonly (readonly string[])[];
   /** The time that the bundle records; now unless told. */
   readonly created?: Date;
   /** A paragraph of Markdown for the model card. */
@@ -55,93 +36,132 @@ export interface ExportOptions {
 }
 
 /**
- * Makes a bundle of a trained classifier: builds the graph, runs it against the trainer, and writes it only where both agree.
+ * Makes a bundle of a trained classifier, or of a forward and a backward one: builds the graphs, runs them against the trainer,
+ * and writes the bundle only where both agree.
  *
- * @throws UserError where the model cannot be exported or `out` holds something else.
- * @throws Error where the graph's probabilities differ from the trainer's by more than 1e-4.
+ * @throws UserError where a model cannot be exported, two do not belong together, or `out` holds something else.
+ * @throws Error where the answers of a graph, or of both together, differ from the trainer's by more than 1e-4.
  * @example
- * await exportModel({ model, out: 'bundles/reviews', name: 'reviews', version: '1', reference, parityDocuments });
+ * const members = [{ tensors, config, vocabulary, reference }];
+ * await exportModel({ members, out: 'bundles/reviews', name: 'reviews', version: '1', parityDocuments: [tokenize('A fine film.')] });
  */
 export async function exportModel(options: ExportOptions): Promise<Bundle> {
-  const { model, out, parityDocuments, reference } = options;
-  const description = describe(options);
-  const { graph, shards } = buildChunkStep(classifierWeights(model.tensors, description.sizes, description.labels.length), {
-    producer: PRODUCER,
-    metadata: {
-      task: 'text classification, one label a text',
-      labels: JSON.stringify(description.labels),
-      name: description.name,
-      version: description.version,
-      chunk_length: String(description.chunkLength),
-      tokenizer_version: String(description.tokenizerVersion),
-      training_data_licence: description.dataLicence ?? 'not stated',
-    },
-    ...(options.maxShardBytes === undefined ? {} : { maxShardBytes: options.maxShardBytes }),
-  });
-  const files = new Map([
-    [description.graph, graph],
-    ...shards,
-    [description.vocabulary, new TextEncoder().encode(`${JSON.stringify(model.vocabulary)}\n`)],
-  ]);
+  const { name, version, parityDocuments } = options;
+  checkNameAndVersion(name, version);
+  const models = orderedMembers(options.members);
+  const shared = sharedDescription(models);
+  const vocabularies = vocabularyFiles(models);
+  const built = models.map((model, index) => buildMember(model, vocabularies[index] as string, shared, options));
 
-  return writeBundle(out, files, async (staging): Promise<BundleContent> => {
-    const documents = gateDocuments(parityDocuments, description.chunkLength);
-    const parity = await measureParity(join(staging, description.graph), description, documents, reference);
-    requireParity(parity);
-    const bundle = { ...description, shards: [...shards.keys()], parity };
+  return writeBundle(options.out, new Map(built.flatMap(({ files }) => [...files])), async (staging): Promise<BundleContent> => {
+    const documents = gateDocuments(
+      parityDocuments,
+      built.map(({ description }) => description.chunkLength),
+    );
+    const report = await measureParity(
+      shared,
+      built.map(({ description, model }) => gateMember(staging, description, model, documents)),
+    );
+    requireParity(report);
+    const bundle = {
+      schemaVersion: BUNDLE_SCHEMA_VERSION,
+      name,
+      version,
+      ...shared,
+      tokenizerVersion: TOKENIZER_VERSION,
+      precision: 'fp32',
+      members: built.map(({ description }) => description),
+      parity: report.bundle,
+      created: (options.created ?? new Date()).toISOString(),
+      producer: PRODUCER.join(' '),
+    } as const satisfies Omit<Bundle, 'checksums'>;
     return { bundle, modelCard: modelCard(bundle, options.description === undefined ? {} : { description: options.description }) };
   });
 }
 
-/** The part of a bundle's description that is known before its graph has run. */
-function describe({ model, name, version, created }: ExportOptions): Omit<Bundle, 'checksums' | 'parity' | 'shards'> {
-  const { config, vocabulary } = model;
-  checkNameAndVersion(name, version);
-  const labels = exportableLabels(config);
-  if (vocabulary.length !== config.sizes.vocabulary) {
-    throw new UserError(
-      `vocabulary.json has ${vocabulary.length} tokens, but model.json says ${config.sizes.vocabulary}. ` +
-        'The files of the model folder do not belong together; copy the folder again or retrain.',
-    );
-  }
-  if (config.tokenizerVersion !== 1) {
-    throw new UserError(
-      `The model was trained with version ${config.tokenizerVersion} of the tokenizer; this program exports version 1. Use a newer ulmfit.`,
-    );
-  }
-  const metrics = numbersOf(config.metrics ?? {});
-  return {
-    schemaVersion: BUNDLE_SCHEMA_VERSION,
-    name,
-    version,
-    task: 'singleLabel',
-    labels,
-    tokenizerVersion: config.tokenizerVersion,
-    direction: 'forward',
-    sizes: config.sizes,
-    chunkLength: config.chunkLength ?? DEFAULT_CHUNK_LENGTH,
-    precision: 'fp32',
-    graph: 'model.onnx',
-    vocabulary: 'vocabulary.json',
-    ...(Object.keys(metrics).length === 0 ? {} : { metrics }),
-    ...(config.dataLicence === undefined ? {} : { dataLicence: config.dataLicence }),
-    created: (created ?? new Date()).toISOString(),
-    producer: PRODUCER.join(' '),
-  };
+/** One member's part of the bundle. */
+interface BuiltMember {
+  readonly model: ExportableMember;
+  readonly description: BundleMember;
+  readonly files: ReadonlyMap<string, Uint8Array>;
 }
 
-function exportableLabels(config: ExportableConfig): string[] {
-  if (config.kind !== 'classifier' || config.labels === undefined) {
-    throw new UserError(
-      'The model is a language model, which has no labels to answer with. Train a classifier from it with `ulmfit train`, and export that.',
-    );
-  }
-  if (config.direction !== 'forward') {
-    throw new UserError(
-      'The classifier reads backwards. A server reads texts as they arrive, so only forward classifiers can be exported; train one without `--backwards`.',
-    );
-  }
-  return [...config.labels];
+function buildMember(
+  model: ExportableMember,
+  vocabularyFile: string,
+  shared: SharedDescription,
+  { name, version, maxShardBytes }: ExportOptions,
+): BuiltMember {
+  const { tensors, config, vocabulary } = model;
+  const { direction, sizes, chunkLength = DEFAULT_CHUNK_LENGTH } = config;
+  // A number has no probability to soften: temperature is a matter of labels.
+  const temperature = shared.task === 'regression' ? 1 : (config.temperature ?? 1);
+  const { graph, shards } = buildChunkStep(classifierWeights(tensors, sizes, outputCount(shared), temperature), {
+    producer: PRODUCER,
+    direction,
+    answer: answerSentence(shared),
+    metadata: {
+      task: TASK_WORDS[shared.task],
+      ...(shared.task === 'regression' ? { range: JSON.stringify(shared.range ?? 'any') } : { labels: JSON.stringify(shared.labels) }),
+      name,
+      version,
+      direction,
+      temperature: String(temperature),
+      chunk_length: String(chunkLength),
+      tokenizer_version: String(TOKENIZER_VERSION),
+      training_data_licence: shared.dataLicence ?? 'not stated',
+    },
+    filePrefix: `${direction}-`,
+    ...(maxShardBytes === undefined ? {} : { maxShardBytes }),
+  });
+  const metrics = numbersOf(config.metrics ?? {});
+  const description: BundleMember = {
+    direction,
+    sizes,
+    chunkLength,
+    ...(temperature === 1 ? {} : { temperature }),
+    graph: `${direction}.onnx`,
+    shards: [...shards.keys()],
+    vocabulary: vocabularyFile,
+    ...(Object.keys(metrics).length === 0 ? {} : { metrics }),
+  };
+  const tokens = new TextEncoder().encode(`${JSON.stringify(vocabulary)}\n`);
+  return { model, description, files: new Map([[description.graph, graph], ...shards, [vocabularyFile, tokens]]) };
+}
+
+/** The vocabulary file of each model: one for both where they know the same words in the same order. */
+function vocabularyFiles(models: readonly ExportableModel[]): string[] {
+  const isShared = models.every(({ vocabulary }) => JSON.stringify(vocabulary) === JSON.stringify(models[0]?.vocabulary));
+  return models.map(({ config }) => (isShared ? 'vocabulary.json' : `${config.direction}-vocabulary.json`));
+}
+
+function gateMember(
+  staging: string,
+  { direction, sizes, chunkLength, graph }: BundleMember,
+  { vocabulary, reference }: ExportableMember,
+  documents: readonly (readonly string[])[],
+): GateMember {
+  const known = Vocabulary.fromTokens(vocabulary);
+  const encode = (tokens: readonly string[]): Int32Array => {
+    const ids = known.encode(tokens);
+    return direction === 'backward' ? ids.reverse() : ids;
+  };
+  return { direction, sizes, chunkLength, graphPath: join(staging, graph), reference, documents: documents.map(encode) };
+}
+
+const TASK_WORDS: Readonly<Record<Bundle['task'], string>> = {
+  singleLabel: 'text classification, one label a text',
+  multiLabel: 'text classification, any number of labels a text',
+  regression: 'text regression, one number a text',
+};
+
+/** For strangers who have only the graph: what to do with its logits. */
+function answerSentence({ task, range }: Answering): string {
+  if (task === 'singleLabel') return 'Softmax makes the logits probabilities of the labels.';
+  if (task === 'multiLabel') return 'Sigmoid makes each logit the probability that its label applies.';
+  if (range === undefined) return 'The logit is the value.';
+  const [low, high] = range;
+  return `The value is ${low} + ${high - low} * sigmoid(logit).`;
 }
 
 /** The figures of a training that are single finite numbers; curves and tables stay in the model folder. */

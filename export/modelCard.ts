@@ -1,4 +1,4 @@
-import type { Bundle } from './bundle.ts';
+import type { Bundle, BundleMember, ParityFigures } from './bundle.ts';
 
 /** What the card of a trained model says besides the bundle's own description. */
 export interface ModelCardNotes {
@@ -8,48 +8,101 @@ export interface ModelCardNotes {
 
 /** The model card of a bundle: what it is, what it answers, how well, and how to use it. Markdown. */
 export function modelCard(bundle: Omit<Bundle, 'checksums'>, notes: ModelCardNotes = {}): string {
-  const { sizes, parity } = bundle;
+  const { members, parity } = bundle;
+  const [member] = members;
+  const kind = bundle.task === 'regression' ? 'regression model for texts' : 'text classifier';
   const sections = [
     `# ${bundle.name} ${bundle.version}`,
-    `A ULMFiT text classifier (Howard & Ruder 2018, https://arxiv.org/abs/1801.06146), exported by ${bundle.producer} on ${bundle.created.slice(0, 10)}.`,
+    `A ULMFiT ${kind} (Howard & Ruder 2018, https://arxiv.org/abs/1801.06146), exported by ${bundle.producer} on ${bundle.created.slice(0, 10)}.`,
     ...(notes.description === undefined ? [] : [notes.description]),
-    '## Labels',
-    `A text gets one of ${bundle.labels.length} labels:`,
-    bundle.labels.map((label) => `- ${code(label)}`).join('\n'),
+    ...answers(bundle),
     '## Use',
     '```sh\nulmfit serve path/to/this/folder\n```',
-    'A text of any length is read to its end, in chunks of at most ' + `${bundle.chunkLength} tokens.`,
+    `A text of any length is read to its end, in chunks of at most ${member?.chunkLength} tokens. ${reading(members)}`,
     '## Model',
-    table([
-      ['vocabulary', `${sizes.vocabulary} tokens`],
-      ['embedding', `${sizes.embedding}`],
-      ['LSTM layers', `${sizes.layers}, ${sizes.hidden} wide, the last one ${sizes.embedding}`],
-      ['reading direction', bundle.direction],
-      ['precision', bundle.precision],
+    table(members, [
+      ['vocabulary', ({ sizes }) => `${sizes.vocabulary} tokens`],
+      ['embedding', ({ sizes }) => `${sizes.embedding}`],
+      ['LSTM layers', ({ sizes }) => `${sizes.layers}, ${sizes.hidden} wide, the last one ${sizes.embedding}`],
+      ['temperature', ({ temperature = 1 }) => `${temperature}`],
+      ['precision', () => bundle.precision],
     ]),
     '## Figures',
-    table([
-      ...Object.entries(bundle.metrics ?? {}).map(([name, value]): [string, string] => [name, String(value)]),
-      ['documents on which graph and trainer were compared', String(parity.documents)],
-      ['largest difference of a probability', parity.maxProbabilityDifference.toExponential(1)],
-      ['documents with another label', String(parity.labelDisagreements)],
-    ]),
-    ...(bundle.metrics === undefined ? ['The bundle records no figures of its training.'] : []),
+    'Graph and trainer compared:',
+    list(parityLines(parity)),
+    ...training(members),
     '## Licence of the training data',
     bundle.dataLicence ?? 'Not stated. Ask whoever trained the model before passing it on.',
     '## Files',
-    [
-      '- `bundle.json`: the description that programs read, with a checksum of every file but this one',
-      `- \`${bundle.graph}\`: the ONNX graph of one chunk step; its inputs and outputs carry descriptions`,
-      `- ${bundle.shards.map(code).join(', ')}: the weights, as ONNX external data`,
-      `- \`${bundle.vocabulary}\`: the tokens in the order of their ids`,
-    ].join('\n'),
+    list([
+      '`bundle.json`: the description that programs read, with a checksum of every file but this one',
+      ...members.flatMap(({ graph, shards }) => [
+        `${code(graph)}: the ONNX graph of one chunk step; its inputs and outputs carry descriptions`,
+        ...(shards.length === 0 ? [] : [`${shards.map(code).join(', ')}: its weights, as ONNX external data`]),
+      ]),
+      ...[...new Set(members.map(({ vocabulary }) => vocabulary))].map((file) => `${code(file)}: the tokens in the order of their ids`),
+    ]),
   ];
   return `${sections.join('\n\n')}\n`;
 }
 
-function table(rows: readonly (readonly [string, string])[]): string {
-  return ['| | |', '| --- | --- |', ...rows.map(([name, value]) => `| ${name} | ${value} |`)].join('\n');
+/** What a text gets. */
+function answers({ task, labels, range }: Pick<Bundle, 'task' | 'labels' | 'range'>): string[] {
+  if (task === 'regression')
+    return ['## Answer', `A text gets a number${range === undefined ? '' : ` between ${range[0]} and ${range[1]}`}.`];
+  const sentence =
+    task === 'singleLabel'
+      ? `A text gets one of ${labels.length} labels:`
+      : `A text gets any number of ${labels.length} labels, each where its probability is at least 0.5:`;
+  return ['## Labels', sentence, list(labels.map(code))];
+}
+
+function reading(members: readonly BundleMember[]): string {
+  if (members.length > 1)
+    return "One model reads it from its beginning, the other from its end; the answer is the mean of both models' answers.";
+  return members[0]?.direction === 'backward' ? 'It is read from its end to its beginning.' : 'It is read from its beginning to its end.';
+}
+
+function parityLines(parity: ParityFigures): string[] {
+  const documents = `${parity.documents} documents`;
+  if ('maxRelativeDifference' in parity) {
+    return [
+      documents,
+      `largest difference of a value, as a share of the range or of the value: ${parity.maxRelativeDifference.toExponential(1)}`,
+    ];
+  }
+  return [
+    documents,
+    `largest difference of a probability: ${parity.maxProbabilityDifference.toExponential(1)}`,
+    `documents with other labels: ${parity.labelDisagreements}`,
+  ];
+}
+
+/** What training measured of each member. */
+function training(members: readonly BundleMember[]): string[] {
+  const names = [...new Set(members.flatMap(({ metrics = {} }) => Object.keys(metrics)))];
+  if (names.length === 0) return ['The bundle records no figures of its training.'];
+  return [
+    'Measured in training:',
+    table(
+      members,
+      names.map((name) => [name, ({ metrics = {} }) => `${metrics[name] ?? ''}`]),
+    ),
+  ];
+}
+
+/** A row for each fact, a column for each member. */
+function table(members: readonly BundleMember[], rows: readonly (readonly [string, (member: BundleMember) => string])[]): string {
+  const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
+  return [
+    line(['', ...members.map(({ direction }) => direction)]),
+    line(['---', ...members.map(() => '---')]),
+    ...rows.map(([name, cell]) => line([name, ...members.map(cell)])),
+  ].join('\n');
+}
+
+function list(items: readonly string[]): string {
+  return items.map((item) => `- ${item}`).join('\n');
 }
 
 /** Text in a code span, whatever characters it has (CommonMark 6.1: a longer fence than any inside). */

@@ -1,89 +1,137 @@
 /**
- * The parity gate: an exported graph must answer as the trainer does before anybody may serve it.
- * It runs the graph in a plain loop of its own, apart from the server's, so that it checks the graph and nothing else.
+ * The parity gate: exported graphs must answer as the trainer does before anybody may serve them.
+ * It runs the graphs in a plain loop of its own, apart from the server's, so that it checks the graphs and nothing else.
  */
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 
-import { type Bundle, layerSizes, LOWEST_FLOAT32, type ParityFigures } from './bundle.ts';
+import { type Answering, answerOf, compareAnswers, meanAnswer } from './answers.ts';
+import { type BundleMember, type Direction, layerSizes, LOWEST_FLOAT32, type ParityFigures } from './bundle.ts';
 
-/** The largest difference of a probability that an fp32 graph may show. */
+/** The largest difference that fp32 graphs may show: of a probability, or of a value relative to its range or itself. */
 export const FP32_TOLERANCE = 1e-4;
 
 /** Documents that a padded batch of the gate holds. */
 const PADDED_BATCH = 8;
 
-/** What of a bundle's description decides how its graph is run. */
-export type GraphDescription = Pick<Bundle, 'sizes' | 'chunkLength'>;
+/** What of a member's description decides how its graph is run. */
+export type GraphDescription = Pick<BundleMember, 'sizes' | 'chunkLength'>;
 
-/** The trainer's answer: the probabilities [classes] of each document. */
+/** The trainer's answer to each document: the probabilities [labels], or the value [1]. */
 export type ReferenceClassifier = (documents: Int32Array[]) => Promise<Float32Array[]>;
+
+/** One model and its graph, which shall be shown to be the same. */
+export interface GateMember extends GraphDescription {
+  readonly direction: Direction;
+  /** The graph's file in a folder with its shards. */
+  readonly graphPath: string;
+  readonly reference: ReferenceClassifier;
+  /** The gate's documents as token ids, in the order in which this model reads them. */
+  readonly documents: readonly Int32Array[];
+}
+
+/** What the gate measured. */
+export interface ParityReport {
+  /** Of the answers that users get: the means of the members' answers. */
+  readonly bundle: ParityFigures;
+  /** Of each member alone. */
+  readonly members: readonly { readonly direction: Direction; readonly figures: ParityFigures }[];
+}
 
 /**
  * The documents that the gate asks about: the given ones, and made from them the lengths where an error would hide: one
  * token, around the border of a chunk, and five chunks.
  *
+ * @param heldOut documents as lists of tokens.
+ * @param chunkLengths of all members.
  * @example
- * gateDocuments([Int32Array.of(2, 14, 9)], 70).map((document) => document.length); // [3, 1, 69, 70, 71, 350]
+ * gateDocuments([['xxbos', 'good', '!']], [70]).map((document) => document.length); // [3, 1, 69, 70, 71, 350]
  */
-export function gateDocuments(heldOut: readonly Int32Array[], chunkLength: number): Int32Array[] {
+export function gateDocuments(heldOut: readonly (readonly string[])[], chunkLengths: readonly number[]): (readonly string[])[] {
   const given = heldOut.filter((document) => document.length > 0);
-  const tokens = given.flatMap((document) => [...document]);
+  const tokens = given.flat();
   if (tokens.length === 0) throw new RangeError('The parity gate needs at least one document that is not empty.');
-  const ofLength = (length: number): Int32Array => Int32Array.from({ length }, (_, place) => tokens[place % tokens.length] as number);
-  const lengths = [1, chunkLength - 1, chunkLength, chunkLength + 1, 5 * chunkLength].filter((length) => length > 0);
+  const ofLength = (length: number): string[] => Array.from({ length }, (_, place) => tokens[place % tokens.length] as string);
+  const borders = [...new Set(chunkLengths)].flatMap((chunk) => [chunk - 1, chunk, chunk + 1, 5 * chunk]);
+  const lengths = [1, ...borders].filter((length) => length > 0);
   return [...given, ...lengths.map(ofLength)];
 }
 
 /**
- * Asks graph and trainer about the same documents, each document alone and in padded batches.
+ * Asks graphs and trainer about the same documents, each document alone and in padded batches.
  *
- * @param graphPath `model.onnx` in a folder with its shards.
- * @returns the largest difference of any probability, and how many documents got another label.
+ * @param tolerance a difference that is no other label, see {@link compareAnswers}.
+ * @returns the largest difference of any answer, and how many documents got another label.
  * @throws Error where an answer is not a number or has the wrong size.
  */
 export async function measureParity(
-  graphPath: string,
-  description: GraphDescription,
-  documents: readonly Int32Array[],
-  reference: ReferenceClassifier,
-): Promise<ParityFigures> {
+  answering: Answering,
+  members: readonly GateMember[],
+  tolerance: number = FP32_TOLERANCE,
+): Promise<ParityReport> {
+  const answers: MemberAnswers[] = [];
+  for (const member of members) answers.push(await askMember(answering, member));
+  const compare = ({ expected, alone, padded }: MemberAnswers): ParityFigures =>
+    compareAnswers(answering, expected, [alone, padded], tolerance);
+  const together = (which: keyof MemberAnswers): Float32Array[] =>
+    (answers[0]?.[which] ?? []).map((_, index) => meanAnswer(answers.map((member) => member[which][index] ?? new Float32Array())));
+  const ofMembers = members.map(({ direction }, index) => ({ direction, figures: compare(answers[index] as MemberAnswers) }));
+  const ofBundle = compare({ expected: together('expected'), alone: together('alone'), padded: together('padded') });
+  return { bundle: ofBundle, members: ofMembers };
+}
+
+/** What trainer and graph made of each document. */
+interface MemberAnswers {
+  readonly expected: readonly Float32Array[];
+  readonly alone: readonly Float32Array[];
+  readonly padded: readonly Float32Array[];
+}
+
+async function askMember(answering: Answering, member: GateMember): Promise<MemberAnswers> {
+  const { documents, graphPath, reference } = member;
   const expected = await reference([...documents]);
   if (expected.length !== documents.length) throw new Error(`The trainer answered ${expected.length} of ${documents.length} documents.`);
   const session = await InferenceSession.create(graphPath, { executionProviders: ['cpu'] });
   try {
-    const figures = { documents: documents.length, maxProbabilityDifference: 0, labelDisagreements: 0 };
-    const alone = await inBatches(documents, 1, (batch) => classify(session, description, batch));
-    const padded = await inBatches(documents, PADDED_BATCH, (batch) => classify(session, description, batch));
-    expected.forEach((probabilities, index) => {
-      // Both lists have an answer for every document.
-      const answers = [alone[index], padded[index]] as [Float32Array, Float32Array];
-      for (const answer of answers)
-        figures.maxProbabilityDifference = Math.max(figures.maxProbabilityDifference, largestDifference(answer, probabilities));
-      if (answers.some((answer) => largestAt(answer) !== largestAt(probabilities))) figures.labelDisagreements += 1;
-    });
-    return figures;
+    const ask = async (size: number): Promise<Float32Array[]> => {
+      const logits = await inBatches(documents, size, (batch) => graphLogits(session, member, batch));
+      return logits.map((row) => answerOf(answering, row));
+    };
+    return { expected, alone: await ask(1), padded: await ask(PADDED_BATCH) };
   } finally {
     await session.release();
   }
 }
 
 /**
- * Refuses a graph that does not answer as the trainer does.
+ * Refuses graphs that do not answer as the trainer does, each alone or together.
  *
  * @throws Error (a failure of the export, not a mistake of its user).
  */
-export function requireParity(figures: ParityFigures, tolerance: number = FP32_TOLERANCE): void {
-  if (figures.maxProbabilityDifference <= tolerance) return;
+export function requireParity({ bundle, members }: ParityReport, tolerance: number = FP32_TOLERANCE): void {
+  for (const { direction, figures } of members) requireFigures(figures, tolerance, `The exported ${direction} graph does`);
+  requireFigures(bundle, tolerance, 'Together the exported graphs do');
+}
+
+function requireFigures(figures: ParityFigures, tolerance: number, whatDoes: string): void {
+  const isValue = 'maxRelativeDifference' in figures;
+  const largest = isValue ? figures.maxRelativeDifference : figures.maxProbabilityDifference;
+  if (largest <= tolerance) return;
+  const differ = `differ by up to ${largest.toPrecision(2)} (at most ${tolerance} is accepted)`;
   throw new Error(
-    `The exported graph does not answer as the trainer does: probabilities differ by up to ${figures.maxProbabilityDifference.toPrecision(2)} ` +
-      `(at most ${tolerance} is accepted), ${figures.labelDisagreements} of ${figures.documents} documents get another label. No bundle was written.`,
+    `${whatDoes} not answer as the trainer does: ` +
+      (isValue
+        ? `values, as a share of their range or of themselves, ${differ}. `
+        : `probabilities ${differ}, ${figures.labelDisagreements} of ${figures.documents} documents get another label. `) +
+      'No bundle was written.',
   );
 }
 
 /**
- * The probabilities of each document, read chunk by chunk in one padded batch. Documents that have ended leave the batch.
+ * The logits of each document, read chunk by chunk in one padded batch. Documents that have ended leave the batch.
+ *
+ * @param documents as token ids, in the order in which the model reads them.
  */
-export async function classify(
+export async function graphLogits(
   session: InferenceSession,
   description: GraphDescription,
   documents: readonly Int32Array[],
@@ -98,7 +146,7 @@ export async function classify(
     const outputs = await session.run({ ...chunkInputs(chunks), ...joinStates(open.map(({ state }) => state)) });
     open.forEach((row, place) => {
       for (const name of row.state.keys()) row.state.set(name, rowOf(outputs, `new_${name}`, place));
-      answers[row.index] = softmax(rowOf(outputs, 'logits', place));
+      answers[row.index] = rowOf(outputs, 'logits', place);
     });
   }
 }
@@ -148,26 +196,6 @@ function rowOf(outputs: InferenceSession.ReturnType, name: string, row: number):
   if (!(tensor?.data instanceof Float32Array)) throw new Error(`The graph has no float32 output "${name}".`);
   const size = tensor.data.length / (tensor.dims[0] ?? 1);
   return tensor.data.slice(row * size, (row + 1) * size);
-}
-
-function softmax(logits: Float32Array): Float32Array {
-  const largest = Math.max(...logits);
-  const powers = Array.from(logits, (logit) => Math.exp(logit - largest));
-  const sum = powers.reduce((total, power) => total + power, 0);
-  return Float32Array.from(powers, (power) => power / sum);
-}
-
-function largestDifference(answer: Float32Array, expected: Float32Array): number {
-  if (answer.length !== expected.length) throw new Error(`The graph knows ${answer.length} classes, the trainer ${expected.length}.`);
-  const difference = Math.max(...Array.from(answer, (probability, index) => Math.abs(probability - (expected[index] as number))));
-  // Every comparison with NaN is false, so it would pass for "not too large".
-  if (!Number.isFinite(difference))
-    throw new Error("The graph or the trainer answered with something that is not a number. The model's weights are damaged.");
-  return difference;
-}
-
-function largestAt(probabilities: Float32Array): number {
-  return probabilities.indexOf(Math.max(...probabilities));
 }
 
 async function inBatches(

@@ -1,59 +1,29 @@
 import type { Hono } from 'hono';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
-import { PlainRuntime } from '../test/fixtures/plainRuntime.ts';
+import { PlainRuntime, plainBundle } from '../test/fixtures/plainRuntime.ts';
 import { tokenize } from '../text/tokenizer.ts';
-import { SPECIAL_TOKENS, Vocabulary } from '../text/vocabulary.ts';
-import { createApp, type AppOptions } from './app.ts';
-import { Classifier, scoresOf, type LabelScore } from './classifier.ts';
-
-const WORDS = 'the a film was good bad and not very it is but i this that of to in story plot actor fine dull , . !'.split(' ');
-const TOKENS = [...SPECIAL_TOKENS, ...WORDS];
-const TOLERANCE = 1e-5;
-const SECRET = 'Xylophone-Secret';
+import { Vocabulary } from '../text/vocabulary.ts';
+import { answerOf } from './answers.ts';
+import { createApp } from './app.ts';
+import { Classifier } from './classifier.ts';
+import type { LoadedBundle } from './classifierRuntime.ts';
+import type { LabelScore } from './schema.ts';
+import { appOn, classify, errorOf, expectScores, post, SECRET, SIZES, type TestAppOptions, TOKENS, WORDS } from './testSupport.ts';
 
 let runtime: PlainRuntime;
+let loaded: LoadedBundle;
 let faults: unknown[];
 
-function appWith(options: Partial<AppOptions> & { maxBatch?: number; maxQueue?: number } = {}): Hono {
-  const { maxBatch = 4, maxQueue = 64, ...appOptions } = options;
-  const classifier = new Classifier(runtime, TOKENS, { maxBatch, maxQueue });
-  return createApp({ classifier, onFault: (error) => faults.push(error), ...appOptions });
-}
-
-async function post(
-  app: Hono,
-  body: string | Uint8Array<ArrayBuffer>,
-  init: { headers?: Record<string, string>; signal?: AbortSignal } = {},
-): Promise<Response> {
-  const { headers = { 'content-type': 'application/json' }, signal } = init;
-  return app.request('/v1/classify', { method: 'POST', headers, body, ...(signal === undefined ? {} : { signal }) });
-}
-
-const classify = (app: Hono, body: unknown) => post(app, JSON.stringify(body));
+const appWith = (options: TestAppOptions = {}): Hono => appOn(loaded, faults, options);
 
 function expected(text: string): LabelScore[] {
-  return scoresOf(runtime.bundle.labels, runtime.alone(Vocabulary.fromTokens(TOKENS).encode(tokenize(text))));
-}
-
-function expectScores(actual: unknown, wanted: readonly LabelScore[]): void {
-  const scores = actual as LabelScore[];
-  expect(scores.map(({ label }) => label)).toEqual(wanted.map(({ label }) => label));
-  for (const [index, { score }] of wanted.entries()) expect(Math.abs((scores[index]?.score ?? NaN) - score)).toBeLessThan(TOLERANCE);
-}
-
-/** The error that was answered. Every one has the same shape and nothing more, and repeats nothing of what was sent. */
-async function errorOf(response: Response): Promise<{ status: number; code: string; message: string }> {
-  const text = await response.text();
-  const body = JSON.parse(text) as { error: { code: string; message: string } };
-  expect(body).toEqual({ error: { code: expect.any(String), message: expect.stringMatching(/^[A-Za-z].*\.$/s) } });
-  expect(text).not.toContain(SECRET);
-  expect(text).not.toMatch(/\.ts:|node_modules|at Object/);
-  return { status: response.status, ...body.error };
+  return answerOf(loaded.bundle, [runtime.alone(Vocabulary.fromTokens(TOKENS).encode(tokenize(text)))]) as LabelScore[];
 }
 
 beforeEach(() => {
-  runtime = new PlainRuntime({ sizes: { vocabulary: TOKENS.length, embedding: 6, hidden: 8, layers: 2 } });
+  runtime = new PlainRuntime({ sizes: SIZES });
+  loaded = plainBundle([{ runtime, vocabulary: TOKENS }]);
   faults = [];
 });
 
@@ -336,7 +306,7 @@ describe('a request that cannot be answered', () => {
   });
 
   it('gives up the other texts of a request when one of them fails', async () => {
-    const classifier = new Classifier(runtime, TOKENS, { maxBatch: 1, maxQueue: 8 });
+    const classifier = new Classifier(loaded, { maxBatch: 1, maxQueue: 8 });
     const app = createApp({ classifier, onFault: (error) => faults.push(error) });
     runtime.beforeCall = () => {
       if (runtime.calls.length === 2) throw new Error('bad_alloc');
@@ -358,7 +328,7 @@ describe('a request that cannot be answered', () => {
 
   it('takes the documents of a client that hangs up out of the line', async () => {
     runtime.beforeCall = () => new Promise((resolve) => setTimeout(resolve, 5));
-    const classifier = new Classifier(runtime, TOKENS, { maxBatch: 4, maxQueue: 4 });
+    const classifier = new Classifier(loaded, { maxBatch: 4, maxQueue: 4 });
     const app = createApp({ classifier, onFault: (error) => faults.push(error) });
     const client = new AbortController();
     const hungUp = post(app, JSON.stringify({ inputs: ['good film ! '.repeat(2000), 'bad actor , '.repeat(2000)] }), {
@@ -379,7 +349,7 @@ describe('Classifier.dispose', () => {
   it('waits for the graph call of a document that was cancelled', async () => {
     const gate = Promise.withResolvers<void>();
     runtime.beforeCall = () => gate.promise;
-    const classifier = new Classifier(runtime, TOKENS, { maxBatch: 1, maxQueue: 1 });
+    const classifier = new Classifier(loaded, { maxBatch: 1, maxQueue: 1 });
     const client = new AbortController();
     const answer = classifier.classify(['good'], { signal: client.signal });
     await expect.poll(() => runtime.calls.length).toBe(1);
@@ -409,8 +379,10 @@ describe('GET', () => {
       models: [
         expect.objectContaining({
           name: 'plain',
+          task: 'singleLabel',
           labels: ['negative', 'neutral', 'positive'],
-          chunkLength: 7,
+          directions: ['forward'],
+          members: [{ direction: 'forward', chunkLength: 7, sizes: SIZES }],
           limits: { maxBodyBytes: 999, maxTexts: 5 },
         }),
       ],

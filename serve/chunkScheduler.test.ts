@@ -178,7 +178,7 @@ describe('ChunkScheduler', () => {
     const runtime = new PlainRuntime();
     const scheduler = new ChunkScheduler(
       {
-        bundle: runtime.bundle,
+        chunkLength: runtime.chunkLength,
         freshState: () => runtime.freshState(),
         dispose: () => runtime.dispose(),
         run: async (rows) => (await runtime.run(rows)).slice(0, 1),

@@ -159,7 +159,7 @@ export class ChunkScheduler {
     const batch = [...this.#line].slice(0, this.#maxBatch);
     const length = turnLength(
       batch.map((document) => document.ids.length - document.position),
-      this.#runtime.bundle.chunkLength,
+      this.#runtime.chunkLength,
     );
     const chunks = batch.map((document) => document.ids.subarray(document.position, document.position + length));
     const started = performance.now();
@@ -211,7 +211,7 @@ export class ChunkScheduler {
 
   /** The time all waiting work would take at the present pace, at least 1 s and at most a minute. */
   #retryAfterSeconds(): number {
-    const { chunkLength } = this.#runtime.bundle;
+    const { chunkLength } = this.#runtime;
     let chunks = 0;
     for (const document of this.#line) chunks += Math.ceil((document.ids.length - document.position) / chunkLength);
     const seconds = Math.ceil(((chunks / this.#maxBatch) * this.#meanTurnMilliseconds) / 1000);

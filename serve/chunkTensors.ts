@@ -42,7 +42,7 @@ export function unpackRows(
   outputs: Readonly<Record<string, Float32Array>>,
   rows: readonly ChunkRow[],
   sizes: ModelSizes,
-  labels: number,
+  logitCount: number,
 ): ChunkResult[] {
   const batch = rows.length;
   const slicer = (name: string, width: number) => {
@@ -52,7 +52,7 @@ export function unpackRows(
     }
     return (row: number) => data.slice(row * width, (row + 1) * width);
   };
-  const logits = slicer('logits', labels);
+  const logits = slicer('logits', logitCount);
   const hidden = layerSizes(sizes).map((width, layer) => slicer(`new_hidden_${layer}`, width));
   const cell = layerSizes(sizes).map((width, layer) => slicer(`new_cell_${layer}`, width));
   const pooledMax = slicer('new_pooled_max', sizes.embedding);

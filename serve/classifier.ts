@@ -1,92 +1,110 @@
-import type { Bundle } from '../export/bundle.ts';
+import type { Bundle, BundleMember, Direction } from '../export/bundle.ts';
 import { UserError } from '../text/errors.ts';
 import { TOKENIZER_VERSION, tokenize } from '../text/tokenizer.ts';
 import { Vocabulary } from '../text/vocabulary.ts';
+import type { MemberLogits } from './answers.ts';
 import { ChunkScheduler, type ChunkSchedulerOptions, type ClassifyOptions } from './chunkScheduler.ts';
-import type { ClassifierRuntime } from './classifierRuntime.ts';
-import type { ScoreFunction } from './schema.ts';
-
-/** One label with its score. */
-export interface LabelScore {
-  readonly label: string;
-  readonly score: number;
-}
+import type { ClassifierRuntime, LoadedBundle } from './classifierRuntime.ts';
 
 /** How long tokenizing the texts of one request may keep the thread from graph calls and other requests. */
 const BUSY_MILLISECONDS = 10;
 
+/** One model with all it needs to read documents on its own. */
+interface Reader {
+  readonly direction: Direction;
+  readonly vocabulary: Vocabulary;
+  readonly runtime: ClassifierRuntime;
+  readonly scheduler: ChunkScheduler;
+}
+
+/** One document for one model: its ids in the order in which that model reads them. */
+interface Reading {
+  readonly scheduler: ChunkScheduler;
+  readonly ids: Int32Array;
+}
+
 /**
- * Text in, logits out: tokenizes as the model was trained, reads the whole document chunk by chunk, and keeps the
- * tokenizer and the model for the next one.
+ * Text in, logits out: tokenizes as the models were trained, reads the whole document chunk by chunk, and keeps the
+ * tokenizer and the models for the next one. Each model of a bundle has a scheduler of its own, so that the two of a pair
+ * never wait for each other; a backward one is given the tokens from the last to the first.
  *
  * @example
- * const classifier = new Classifier(runtime, vocabularyTokens, { maxBatch: 16, maxQueue: 256 });
+ * const classifier = new Classifier(await loadBundle('bundles/reviews'), { maxBatch: 16, maxQueue: 256 });
  * const [logits] = await classifier.classify(['A fine film.']);
- * scoresOf(classifier.bundle.labels, logits); // [{ label: 'positive', score: 0.98 }, { label: 'negative', score: 0.02 }]
+ * answerOf(classifier.bundle, logits); // [{ label: 'positive', score: 0.98 }, { label: 'negative', score: 0.02 }]
  */
 export class Classifier {
   readonly bundle: Bundle;
-  readonly #runtime: ClassifierRuntime;
-  readonly #vocabulary: Vocabulary;
-  readonly #scheduler: ChunkScheduler;
+  /** The most texts that can be in flight at a time. */
+  readonly maxQueue: number;
+  readonly #readers: readonly Reader[];
 
-  /** @throws UserError when the bundle needs another tokenizer or vocabulary than the ones at hand. */
-  constructor(runtime: ClassifierRuntime, vocabulary: readonly string[], options: ChunkSchedulerOptions) {
-    const { bundle } = runtime;
+  /**
+   * @param options of every scheduler: a pair makes graph calls of up to `maxBatch` documents for each of its models.
+   * @throws UserError when the bundle needs another tokenizer or vocabulary than the ones at hand.
+   */
+  constructor({ bundle, members }: LoadedBundle, options: ChunkSchedulerOptions) {
     const [needed, present]: readonly number[] = [bundle.tokenizerVersion, TOKENIZER_VERSION];
     if (needed !== present) {
       throw new UserError(
         `The bundle needs version ${needed} of the tokenizer, this program has version ${present}. Export the model again.`,
       );
     }
-    if (vocabulary.length !== bundle.sizes.vocabulary) {
-      throw new UserError(`The vocabulary has ${vocabulary.length} tokens, the model ${bundle.sizes.vocabulary}. Export the model again.`);
-    }
     this.bundle = bundle;
-    this.#runtime = runtime;
-    this.#vocabulary = Vocabulary.fromTokens(vocabulary);
-    this.#scheduler = new ChunkScheduler(runtime, options);
+    this.maxQueue = options.maxQueue;
+    const known = new Map<readonly string[], Vocabulary>();
+    this.#readers = members.map(({ description, runtime, vocabulary: tokens }) => {
+      requireTokens(description, tokens);
+      const vocabulary = known.get(tokens) ?? Vocabulary.fromTokens(tokens);
+      known.set(tokens, vocabulary);
+      return { direction: description.direction, vocabulary, runtime, scheduler: new ChunkScheduler(runtime, options) };
+    });
   }
 
-  /** The most texts that can be in flight at a time. */
-  get maxQueue(): number {
-    return this.#scheduler.maxQueue;
-  }
-
-  /** Texts that wait for their answer now. */
+  /** Texts that wait for their answer now; of a pair, those in the longer one of its two lines. */
   get inFlight(): number {
-    return this.#scheduler.inFlight;
+    return Math.max(...this.#readers.map(({ scheduler }) => scheduler.inFlight));
   }
 
   /**
-   * The logits of every text, in order, each of its whole length. When one fails, the others are cancelled.
+   * The logits of every text, in order, each of its whole length: those of each model of the bundle. When one fails, the others
+   * are cancelled.
    *
-   * @throws QueueFullError when there is not room for all of them, the signal's reason when cancelled, and what the
-   *   runtime threw when a graph call failed.
+   * @throws QueueFullError when there is not room for all of them, the signal's reason when cancelled, and what a runtime
+   *   threw when a graph call failed.
    */
-  async classify(texts: readonly string[], options: Pick<ClassifyOptions, 'signal'> = {}): Promise<Float32Array[]> {
-    this.#scheduler.requireRoom(texts.length);
-    const documents = await this.#tokenizeAll(texts, options.signal);
+  async classify(texts: readonly string[], options: Pick<ClassifyOptions, 'signal'> = {}): Promise<MemberLogits[]> {
+    this.#requireRoom(texts.length);
+    const documents = await this.#encodeAll(texts, options.signal);
     // Others may have come in meanwhile: a request is let in whole or not at all.
-    this.#scheduler.requireRoom(texts.length);
+    this.#requireRoom(texts.length);
     const ownFailure = new AbortController();
     const signal = options.signal === undefined ? ownFailure.signal : AbortSignal.any([options.signal, ownFailure.signal]);
     try {
-      return await Promise.all(documents.map((ids) => this.#classifyIds(ids, signal)));
+      return await Promise.all(documents.map((readings) => Promise.all(readings.map((reading) => read(reading, signal)))));
     } catch (error) {
       ownFailure.abort(error);
       throw error;
     }
   }
 
-  /** Gives the model's memory back, once no graph call is using it. */
+  /** Gives the models' memory back, once no graph call is using it. */
   async dispose(): Promise<void> {
-    await this.#scheduler.idle();
-    await this.#runtime.dispose();
+    await Promise.all(
+      this.#readers.map(async ({ scheduler, runtime }) => {
+        await scheduler.idle();
+        await runtime.dispose();
+      }),
+    );
   }
 
-  async #tokenizeAll(texts: readonly string[], signal: AbortSignal | undefined): Promise<Int32Array[]> {
-    const documents: Int32Array[] = [];
+  #requireRoom(texts: number): void {
+    for (const { scheduler } of this.#readers) scheduler.requireRoom(texts);
+  }
+
+  /** Every text as each model reads it. */
+  async #encodeAll(texts: readonly string[], signal: AbortSignal | undefined): Promise<Reading[][]> {
+    const documents: Reading[][] = [];
     let busySince = performance.now();
     for (const text of texts) {
       if (performance.now() - busySince > BUSY_MILLISECONDS) {
@@ -94,42 +112,27 @@ export class Classifier {
         busySince = performance.now();
       }
       signal?.throwIfAborted();
-      documents.push(this.#vocabulary.encode(tokenize(text)));
+      const tokens = tokenize(text);
+      documents.push(this.#readers.map((reader) => ({ scheduler: reader.scheduler, ids: encode(reader, tokens) })));
     }
     return documents;
   }
-
-  async #classifyIds(ids: Int32Array, signal: AbortSignal): Promise<Float32Array> {
-    const logits = await this.#scheduler.classify(ids, { signal });
-    if (!logits.every(Number.isFinite)) throw new Error('The model answered with a value that is not a finite number.');
-    return logits;
-  }
 }
 
-/**
- * The labels with their scores, best first; labels with the same score keep the model's order.
- *
- * @param logits one value per label, in the model's order.
- * @example
- * scoresOf(['negative', 'positive'], Float32Array.of(0, 0)); // both 0.5, negative first
- */
-export function scoresOf(labels: readonly string[], logits: Float32Array, scoreFunction: ScoreFunction = 'softmax'): LabelScore[] {
-  const scores = SCORE_FUNCTIONS[scoreFunction](Array.from(logits));
-  return labels.map((label, index) => ({ label, score: scores[index] ?? Number.NaN })).toSorted((one, other) => other.score - one.score);
+function requireTokens({ sizes, direction }: BundleMember, tokens: readonly string[]): void {
+  if (tokens.length === sizes.vocabulary) return;
+  throw new UserError(`The vocabulary has ${tokens.length} tokens, the ${direction} model ${sizes.vocabulary}. Export the model again.`);
 }
 
-const SCORE_FUNCTIONS: Readonly<Record<ScoreFunction, (logits: readonly number[]) => number[]>> = {
-  softmax,
-  sigmoid: (logits) => logits.map((logit) => 1 / (1 + Math.exp(-logit))),
-  none: (logits) => [...logits],
-};
+function encode({ direction, vocabulary }: Reader, tokens: readonly string[]): Int32Array {
+  const ids = vocabulary.encode(tokens);
+  return direction === 'backward' ? ids.reverse() : ids;
+}
 
-/** e^z / Σ e^z, shifted by the largest logit so that nothing overflows. */
-function softmax(logits: readonly number[]): number[] {
-  const largest = Math.max(...logits);
-  const powers = logits.map((logit) => Math.exp(logit - largest));
-  const sum = powers.reduce((total, power) => total + power, 0);
-  return powers.map((power) => power / sum);
+async function read({ scheduler, ids }: Reading, signal: AbortSignal): Promise<Float32Array> {
+  const logits = await scheduler.classify(ids, { signal });
+  if (!logits.every(Number.isFinite)) throw new Error('The model answered with a value that is not a finite number.');
+  return logits;
 }
 
 function eventLoopTurn(): Promise<void> {

@@ -1,4 +1,4 @@
-import type { Bundle } from '../export/bundle.ts';
+import type { Bundle, BundleMember } from '../export/bundle.ts';
 
 /**
  * Everything the model remembers of one document: a plain value that can be kept, sent, resumed and compared.
@@ -26,23 +26,40 @@ export interface ChunkRow {
 
 /** What one chunk did: the prediction for the document so far, and the state from which to go on. */
 export interface ChunkResult {
-  /** One value per label, before softmax. */
+  /** One value per label, before softmax or sigmoid; of a regression, one. */
   readonly logits: Float32Array;
   readonly state: DocumentState;
 }
 
 /**
- * Something that can run the classifier's graph: onnxruntime-node on a server, onnxruntime-web at the edge.
+ * Something that can run the graph of one member of a bundle: onnxruntime-node on a server, onnxruntime-web at the edge.
+ * Which end of the document the rows begin at is the caller's business.
  *
  * `run` takes rows of different lengths, from different documents, each at its own place in its document. The answer for a
  * row does not depend on the other rows.
  */
 export interface ClassifierRuntime {
-  readonly bundle: Bundle;
+  /** The most tokens of a row. */
+  readonly chunkLength: number;
   /** The state of a document of which nothing has been read. */
   freshState(): DocumentState;
   /** One graph call. Results come in the order of the rows. One call at a time: callers wait for the one before. */
   run(rows: readonly ChunkRow[]): Promise<ChunkResult[]>;
   /** Gives the model's memory back. No call may follow. */
   dispose(): Promise<void>;
+}
+
+/** One model of a bundle, ready to run. */
+export interface LoadedMember {
+  readonly description: BundleMember;
+  readonly runtime: ClassifierRuntime;
+  /** The vocabulary in the order of its ids. Members with the same one share the list. */
+  readonly vocabulary: readonly string[];
+}
+
+/** A bundle whose models are ready to run. */
+export interface LoadedBundle {
+  readonly bundle: Bundle;
+  /** In the order of the bundle. */
+  readonly members: readonly LoadedMember[];
 }

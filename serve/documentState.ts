@@ -5,7 +5,7 @@ import type { DocumentState } from './classifierRuntime.ts';
  * The state of a document of which nothing has been read: zeros, and a maximum below every number.
  *
  * @example
- * const state = freshDocumentState(bundle.sizes);
+ * const state = freshDocumentState(member.sizes);
  * state.count; // 0
  */
 export function freshDocumentState(sizes: ModelSizes): DocumentState {

@@ -5,21 +5,26 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { referenceProbabilities } from '../test/fixtures/referenceClassifier.ts';
 import { tinyDocument, writeTinyBundle, type TinyClassifier } from '../test/fixtures/tinyClassifier.ts';
-import { scoresOf } from './classifier.ts';
-import type { ChunkResult, ClassifierRuntime } from './classifierRuntime.ts';
+import { answerOf } from './answers.ts';
+import type { ChunkResult, ClassifierRuntime, LoadedBundle } from './classifierRuntime.ts';
 import { loadBundle } from './node/runtime.ts';
+import type { LabelScore } from './schema.ts';
 
 /** Rows of a batch against each row alone, in the same arithmetic. */
 const BATCH_TOLERANCE = 1e-5;
 
 let folder: string;
+let loaded: LoadedBundle;
 let runtime: ClassifierRuntime;
 let model: TinyClassifier;
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'ulmfit-graph-'));
   ({ model } = await writeTinyBundle(join(folder, 'bundle'), { seed: 3, embedding: 12, hidden: 16 }));
-  ({ runtime } = await loadBundle(join(folder, 'bundle'), { threads: 1 }));
+  loaded = await loadBundle(join(folder, 'bundle'), { threads: 1 });
+  const [member] = loaded.members;
+  if (member === undefined) throw new Error('A bundle has a member.');
+  runtime = member.runtime;
 });
 
 afterAll(async () => {
@@ -66,7 +71,7 @@ describe('GraphRuntime on onnxruntime-node', () => {
       for (const [index, start] of [0, ...cuts].entries())
         result = await alone(document.subarray(start, cuts[index] ?? document.length), result?.state);
       expect(result?.state.count).toBe(100);
-      for (const { label, score } of scoresOf(model.config.labels, result?.logits ?? new Float32Array())) {
+      for (const { label, score } of answerOf(loaded.bundle, [result?.logits ?? new Float32Array()]) as LabelScore[]) {
         expect(Math.abs(score - (expected[model.config.labels.indexOf(label)] ?? NaN))).toBeLessThan(BATCH_TOLERANCE);
       }
     }

@@ -1,4 +1,4 @@
-import type { Bundle } from '../export/bundle.ts';
+import type { BundleMember } from '../export/bundle.ts';
 import { packRows, unpackRows, type GraphInput } from './chunkTensors.ts';
 import type { ChunkResult, ChunkRow, ClassifierRuntime, DocumentState } from './classifierRuntime.ts';
 import { freshDocumentState } from './documentState.ts';
@@ -9,29 +9,34 @@ export interface GraphSession {
   release(): Promise<void>;
 }
 
-/** The classifier of a bundle on a loaded graph. All that differs between a server and the edge is the session. */
+/** One member of a bundle on a loaded graph. All that differs between a server and the edge is the session. */
 export class GraphRuntime implements ClassifierRuntime {
-  readonly bundle: Bundle;
+  readonly chunkLength: number;
+  readonly #sizes: BundleMember['sizes'];
+  readonly #logitCount: number;
   readonly #session: GraphSession;
 
-  constructor(bundle: Bundle, session: GraphSession) {
-    this.bundle = bundle;
+  /** @param logitCount how many logits the graph has for a document, see `outputCount`. */
+  constructor({ sizes, chunkLength }: Pick<BundleMember, 'sizes' | 'chunkLength'>, logitCount: number, session: GraphSession) {
+    this.chunkLength = chunkLength;
+    this.#sizes = sizes;
+    this.#logitCount = logitCount;
     this.#session = session;
   }
 
   freshState(): DocumentState {
-    return freshDocumentState(this.bundle.sizes);
+    return freshDocumentState(this.#sizes);
   }
 
   async run(rows: readonly ChunkRow[]): Promise<ChunkResult[]> {
     if (rows.length === 0) return [];
     for (const { tokens } of rows) {
-      if (tokens.length < 1 || tokens.length > this.bundle.chunkLength) {
-        throw new RangeError(`A chunk has ${tokens.length} tokens; the graph takes 1 to ${this.bundle.chunkLength}.`);
+      if (tokens.length < 1 || tokens.length > this.chunkLength) {
+        throw new RangeError(`A chunk has ${tokens.length} tokens; the graph takes 1 to ${this.chunkLength}.`);
       }
     }
-    const outputs = await this.#session.run(packRows(rows, this.bundle.sizes));
-    return unpackRows(outputs, rows, this.bundle.sizes, this.bundle.labels.length);
+    const outputs = await this.#session.run(packRows(rows, this.#sizes));
+    return unpackRows(outputs, rows, this.#sizes, this.#logitCount);
   }
 
   async dispose(): Promise<void> {

@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 
+import type { Task } from '../export/bundle.ts';
 import { HttpError } from './errors.ts';
 
 // Every message is written here: valibot's own would repeat what the caller sent.
@@ -9,11 +10,15 @@ const inputs = v.lazy((value) => (Array.isArray(value) ? v.array(text) : v.strin
 
 const parameters = v.strictObject(
   {
-    /** How many labels to answer with, best first. All of them unless told. */
+    /** How many labels to answer with, best first. All of them unless told. Not for regression, which has none. */
     top_k: v.optional(
       v.nullable(v.pipe(v.number('must be a whole number'), v.integer('must be a whole number'), v.minValue(1, 'must be at least 1'))),
     ),
-    /** How scores are made from the model's logits: softmax unless told; sigmoid for each label by itself; none for the logits. */
+    /**
+     * How scores are made from the model's logits: softmax, sigmoid for each label by itself, or none for the logits. Unless told,
+     * softmax where a text has one label, sigmoid where it may have several; then softmax cannot be had. Not for regression.
+     * Where two models answer together, the function is applied to the logits of each, and the scores are the means.
+     */
     function_to_apply: v.optional(v.nullable(v.picklist(['softmax', 'sigmoid', 'none'], 'must be "softmax", "sigmoid" or "none"'))),
   },
   'must be an object with no other entries than "top_k" and "function_to_apply"',
@@ -31,16 +36,74 @@ export type ClassifyRequest = v.InferOutput<typeof classifyRequestSchema>;
 /** How scores are made from logits. */
 export type ScoreFunction = 'softmax' | 'sigmoid' | 'none';
 
+const labelScoreSchema = v.strictObject({ label: v.string(), score: v.number() });
+
+/**
+ * The answer of `POST /v1/classify` to one text, by the task of the model (`GET /v1/models` tells it). A string is answered with
+ * one of these, an array of strings with an array of these, in the same order.
+ */
+export const answerSchemas = {
+  /** Hugging Face's shape: every label with its probability, best first. The probabilities of all labels sum to 1. */
+  singleLabel: v.array(labelScoreSchema),
+  multiLabel: v.strictObject({
+    /** The labels that apply, being those with a probability of at least 0.5, best first; there may be none. No parameter changes them. */
+    labels: v.array(v.string()),
+    /** Every label with its probability, best first. */
+    scores: v.array(labelScoreSchema),
+  }),
+  regression: v.strictObject({ value: v.number() }),
+} as const satisfies Record<Task, v.GenericSchema>;
+
+/** One label with its score. */
+export type LabelScore = v.InferOutput<typeof labelScoreSchema>;
+
+/** The answer to one text, by task. */
+export type Answers = { readonly [Name in Task]: v.InferOutput<(typeof answerSchemas)[Name]> };
+
+/** The answer to one text, whatever the task. */
+export type Answer = Answers[Task];
+
+/** What may be asked of the scores; the first is what is given unless told. */
+export const SCORE_FUNCTIONS_OF: Readonly<Record<Exclude<Task, 'regression'>, readonly [ScoreFunction, ...ScoreFunction[]]>> = {
+  singleLabel: ['softmax', 'sigmoid', 'none'],
+  multiLabel: ['sigmoid', 'none'],
+};
+
 /**
  * Checks a parsed body.
  *
- * @throws HttpError 422 naming the first entry that is wrong and what it must be, without repeating what was sent.
+ * @throws HttpError 422 naming the first entry that is wrong, or has no meaning for the task, and what it must be, without
+ *   repeating what was sent.
  */
-export function parseClassifyRequest(json: unknown): ClassifyRequest {
+export function parseClassifyRequest(json: unknown, task: Task): ClassifyRequest {
   const result = v.safeParse(classifyRequestSchema, json, { abortEarly: true });
-  if (result.success) return result.output;
+  if (result.success) {
+    refuseForeignParameters(result.output, task);
+    return result.output;
+  }
   const [issue] = result.issues;
   throw new HttpError(422, 'invalid_request', `${place(issue.path ?? [])} ${issue.message}.`);
+}
+
+function refuseForeignParameters(request: ClassifyRequest, task: Task): void {
+  for (const [name, value] of Object.entries(request.parameters ?? {})) {
+    if (value === null || value === undefined) continue;
+    if (task === 'regression') {
+      throw new HttpError(
+        422,
+        'invalid_request',
+        `parameters.${name} is for models with labels; this one answers with a number. Leave it out.`,
+      );
+    }
+    if (name === 'function_to_apply' && !SCORE_FUNCTIONS_OF[task].some((known) => known === value)) {
+      throw new HttpError(
+        422,
+        'invalid_request',
+        `parameters.${name} must be ${SCORE_FUNCTIONS_OF[task].map((known) => `"${known}"`).join(' or ')}: ` +
+          'several labels of this model may apply to one text, so that their scores do not share a sum.',
+      );
+    }
+  }
 }
 
 /** Where in the body: `inputs[3]`, `parameters.top_k`. A key that is missing or unknown is its object's fault, and not named. */

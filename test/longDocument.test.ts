@@ -6,17 +6,17 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
 
 import { createApp } from '../serve/app.ts';
-import { Classifier, type LabelScore } from '../serve/classifier.ts';
+import { Classifier } from '../serve/classifier.ts';
 import type { ChunkRow, ClassifierRuntime } from '../serve/classifierRuntime.ts';
 import { loadBundle } from '../serve/node/runtime.ts';
 import { startServer, type RunningServer } from '../serve/node/server.ts';
-import { Vocabulary } from '../text/vocabulary.ts';
-import { writeModel, type ModelDescription } from '../trainer/checkpoint/modelFolder.ts';
+import type { LabelScore } from '../serve/schema.ts';
+import { writeModel } from '../trainer/checkpoint/modelFolder.ts';
 import { exportBundle } from '../trainer/commands/export.ts';
 import { tf } from '../trainer/engine/operations.ts';
-import { TrainedClassifier } from '../trainer/recipe/trainedClassifier.ts';
+import { TrainedClassifier, type ClassifierMember } from '../trainer/recipe/trainedClassifier.ts';
 import { jsonLines } from './fixtures/generatedText.ts';
-import { randomNumbers, tinyClassifier } from './fixtures/tinyClassifier.ts';
+import { randomNumbers, storedModel, tinyClassifier } from './fixtures/tinyClassifier.ts';
 
 const TOKENS = 20_000;
 const WORDS = 'the film was good but story boring funny best actor love hate you i they watch more time worst plot great'.split(' ');
@@ -43,14 +43,15 @@ const short = ['best film', article(300, 5), 'i hate the plot', article(69, 8)];
 
 let folder: string;
 let classifier: TrainedClassifier;
+/** Its only member, which takes ids. */
+let member: ClassifierMember;
 let server: RunningServer;
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'ulmfit-test-'));
   // A seed with which the classifier is not sure of the long document: otherwise no difference would show.
-  const { tensors, config, vocabulary } = tinyClassifier({ seed: 4, embedding: 12, hidden: 16, layers: 2 });
-  const description: ModelDescription = { ...config, schemaVersion: 1, kind: 'classifier', tokenizerVersion: 1, created: '', metrics: {} };
-  await writeModel(join(folder, 'model'), { description, tensors, vocabulary: Vocabulary.fromTokens(vocabulary) }, { card: '' });
+  const model = storedModel(tinyClassifier({ seed: 4, embedding: 12, hidden: 16, layers: 2 }));
+  await writeModel(join(folder, 'model'), model, { card: '' });
   await writeFile(join(folder, 'documents.jsonl'), jsonLines([long, ...short]));
   using _progress = vi.spyOn(console, 'error').mockImplementation(() => {});
   await exportBundle(join(folder, 'model'), {
@@ -60,6 +61,7 @@ beforeAll(async () => {
     json: false,
   });
   classifier = await TrainedClassifier.open(join(folder, 'model'));
+  [member] = classifier.members as [ClassifierMember];
   server = await startServer(join(folder, 'bundle'), { port: 0, threads: 1 });
   return async () => {
     await server.stop();
@@ -69,7 +71,7 @@ beforeAll(async () => {
 });
 
 const trainers = (texts: readonly string[]): number[][] =>
-  classifier.probabilities(texts.map((text) => classifier.encode([text]))).map((probabilities) => [...probabilities]);
+  classifier.answers(texts.map((text) => [text])).map((probabilities) => [...probabilities]);
 
 /** The served scores in the order of the trainer's labels. */
 async function served(inputs: readonly string[]): Promise<number[][]> {
@@ -92,13 +94,13 @@ function difference(found: readonly (readonly number[])[], expected: readonly (r
 
 describe('a document of 20,000 tokens', () => {
   it('has that many, and none is left unread', () => {
-    const ids = classifier.encode([long]);
+    const ids = member.encode([long]);
     expect(ids.length).toBe(TOKENS);
     // Leaving a tenth of it out gives another answer, wherever that is; so do a few other words, at its beginning and its end too.
     const tenths = Array.from({ length: 10 }, (_, part) => (part * TOKENS) / 10);
     const shortened = tenths.map((start) => Int32Array.from([...ids.subarray(0, start), ...ids.subarray(start + TOKENS / 10)]));
     const changed = [1, TOKENS / 2, TOKENS - 50].map((start) => ids.slice().fill(20, start, start + 50));
-    const [whole = new Float32Array(), ...others] = classifier.probabilities([ids, ...shortened, ...changed]);
+    const [whole = new Float32Array(), ...others] = member.answers([ids, ...shortened, ...changed]);
     for (const [index, other] of others.entries()) {
       expect(difference([[...other]], [[...whole]]), `variant ${index}`).toBeGreaterThan(index < shortened.length ? 1e-3 : 1e-5);
     }
@@ -119,8 +121,8 @@ describe('a document of 20,000 tokens', () => {
 
   it('takes the trainer no more memory than one of 2,000', async () => {
     const peak = async (tokens: number) => {
-      const ids = classifier.encode([article(tokens - 1, 3)]);
-      const { peakBytes } = await tf.profile(() => void classifier.probabilities([ids]));
+      const ids = member.encode([article(tokens - 1, 3)]);
+      const { peakBytes } = await tf.profile(() => void member.answers([ids]));
       return peakBytes;
     };
     const before = tf.memory();
@@ -130,7 +132,10 @@ describe('a document of 20,000 tokens', () => {
   });
 
   it('takes the server a state of the same size from its first chunk to its last', async () => {
-    const { runtime, vocabulary } = await loadBundle(join(folder, 'bundle'), { threads: 1 });
+    const { bundle, members } = await loadBundle(join(folder, 'bundle'), { threads: 1 });
+    const [loaded] = members;
+    if (loaded === undefined) throw new Error('A bundle has a member.');
+    const { runtime } = loaded;
     const sizes = new Set<number>();
     const tokens: number[] = [];
     const numbersIn = (value: unknown): number => {
@@ -139,7 +144,7 @@ describe('a document of 20,000 tokens', () => {
     };
     // The real runtime, watched.
     const watched: ClassifierRuntime = {
-      bundle: runtime.bundle,
+      chunkLength: runtime.chunkLength,
       freshState: () => runtime.freshState(),
       dispose: () => runtime.dispose(),
       async run(rows: readonly ChunkRow[]) {
@@ -151,7 +156,9 @@ describe('a document of 20,000 tokens', () => {
         return results;
       },
     };
-    const app = createApp({ classifier: new Classifier(watched, vocabulary, { maxBatch: 4, maxQueue: 4 }) });
+    const app = createApp({
+      classifier: new Classifier({ bundle, members: [{ ...loaded, runtime: watched }] }, { maxBatch: 4, maxQueue: 4 }),
+    });
     const body = JSON.stringify({ inputs: long });
     const response = await app.request('/v1/classify', { method: 'POST', headers: { 'content-type': 'application/json' }, body });
     expect(response.status).toBe(200);

@@ -32,13 +32,13 @@ export async function prepareAssets(bundleFolder: string, assetsFolder: string =
   const { bundle, folder } = await readBundle(bundleFolder);
   const files = checkedFiles(bundle);
   const sizes = await Promise.all(files.map(async (file) => (await stat(join(folder, file))).size));
-  requireFit(files, sizes);
+  requireFit(files, sizes, bundle.members.length > 1);
   await rm(assetsFolder, { recursive: true, force: true });
   await mkdir(assetsFolder, { recursive: true });
   for (const file of files) await linkOrCopy(join(folder, file), join(assetsFolder, file));
 }
 
-function requireFit(files: readonly string[], sizes: readonly number[]): void {
+function requireFit(files: readonly string[], sizes: readonly number[], isPair: boolean): void {
   for (const [index, file] of files.entries()) {
     const size = sizes[index] ?? 0;
     if (size > MAX_ASSET_BYTES)
@@ -50,7 +50,7 @@ function requireFit(files: readonly string[], sizes: readonly number[]): void {
   if (total > MAX_MODEL_BYTES) {
     throw new UserError(
       `The bundle has ${inMebibytes(total)} MiB; at the edge, where an isolate has 128 MB of memory for everything, a model may have ` +
-        `${MAX_MODEL_BYTES / MEBIBYTE} MiB. Train a smaller one (--preset small), or serve this one with \`ulmfit serve\`.`,
+        `${MAX_MODEL_BYTES / MEBIBYTE} MiB. Train a smaller one (--preset small)${isPair ? ', export one of its two directions' : ''}, or serve this one with \`ulmfit serve\`.`,
     );
   }
 }

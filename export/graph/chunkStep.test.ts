@@ -8,10 +8,11 @@ import { ModelProtoSchema } from 'onnx-buf';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-import { pooledOutputs, referenceLogits, referenceProbabilities } from '../../test/fixtures/referenceClassifier.ts';
+import { pooledOutputs, referenceAnswer, referenceLogits, referenceProbabilities } from '../../test/fixtures/referenceClassifier.ts';
 import { type TinyClassifier, tinyClassifier, tinyDocument } from '../../test/fixtures/tinyClassifier.ts';
-import { layerSizes, LOWEST_FLOAT32 } from '../bundle.ts';
-import { classify } from '../parity.ts';
+import { layerSizes, LOWEST_FLOAT32, outputCount } from '../bundle.ts';
+import { answerOf } from '../answers.ts';
+import { graphLogits } from '../parity.ts';
 import { buildChunkStep, type ChunkStepFiles } from './chunkStep.ts';
 import { classifierWeights } from './classifierWeights.ts';
 
@@ -20,10 +21,12 @@ const TOLERANCE = 1e-5;
 const CHUNK = 16;
 
 function build(model: TinyClassifier, maxShardBytes?: number): ChunkStepFiles {
-  const { sizes, labels } = model.config;
-  return buildChunkStep(classifierWeights(model.tensors, sizes, labels.length), {
+  const { sizes, temperature, direction } = model.config;
+  return buildChunkStep(classifierWeights(model.tensors, sizes, outputCount(model.config), temperature), {
     producer: ['test', '1'],
     metadata: { task: 'test' },
+    direction,
+    answer: 'For the tests.',
     ...(maxShardBytes === undefined ? {} : { maxShardBytes }),
   });
 }
@@ -52,6 +55,11 @@ afterAll(async () => {
   for (const opened of sessions) await opened.release();
   await rm(folder, { recursive: true, force: true });
 });
+
+/** The probabilities of labels that the graph gives. */
+async function classify(from: InferenceSession, how: typeof description, documents: readonly Int32Array[]): Promise<Float32Array[]> {
+  return (await graphLogits(from, how, documents)).map((logits) => answerOf({ task: 'singleLabel' }, logits));
+}
 
 function largestDifference(answer: ArrayLike<number>, expected: readonly number[]): number {
   expect(answer.length).toBe(expected.length);
@@ -197,6 +205,40 @@ describe('the chunk-step graph', () => {
     const document = tinyDocument(CHUNK + 5, { seed: 1 });
     const [answer] = await classify(opened, { sizes: other.config.sizes, chunkLength: CHUNK }, [document]);
     expect(largestDifference(answer ?? [], referenceProbabilities(other.tensors, document))).toBeLessThan(TOLERANCE);
+  });
+
+  it.each([
+    { temperature: 2.5 },
+    { temperature: 0.4 },
+    { task: 'multiLabel', temperature: 1.7 },
+    { task: 'regression' },
+    { task: 'regression', range: [10, 20] },
+  ] as const)('holds for another task or temperature: %o', async (kind) => {
+    const other = tinyClassifier({ ...kind, seed: 12 });
+    const opened = await open('kind', build(other));
+    const document = tinyDocument(CHUNK + 5, { seed: 1 });
+    const [logits = new Float32Array()] = await graphLogits(opened, description, [document]);
+    const { range } = other.config;
+    const answer = answerOf({ task: other.config.task, ...(range && { range: [...range] }) }, logits);
+    expect(largestDifference(answer, referenceAnswer(other.tensors, other.config, document))).toBeLessThan(TOLERANCE * (range ? 10 : 1));
+  });
+
+  it('divides the logits by the temperature, so that probabilities come closer together and keep their order', async () => {
+    const hot = await open('hot', build(tinyClassifier({ temperature: 4 })));
+    const document = tinyDocument(30, { seed: 3 });
+    const [cold = new Float32Array()] = await graphLogits(session, description, [document]);
+    const [warm = new Float32Array()] = await graphLogits(hot, description, [document]);
+    expect(
+      largestDifference(
+        warm,
+        [...cold].map((logit) => logit / 4),
+      ),
+    ).toBeLessThan(1e-6);
+    const spread = (logits: Float32Array) => {
+      const probabilities = answerOf({ task: 'singleLabel' }, logits);
+      return Math.max(...probabilities) - Math.min(...probabilities);
+    };
+    expect(spread(warm)).toBeLessThan(0.5 * spread(cold));
   });
 
   it('has the agreed inputs and outputs, each with a description', () => {

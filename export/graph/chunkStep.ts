@@ -1,7 +1,7 @@
 import { toBinary } from '@bufbuild/protobuf';
 import { ModelProtoSchema, TensorProto_DataType as DataType } from 'onnx-buf';
 
-import { layerSizes, LOWEST_FLOAT32, type ModelSizes } from '../bundle.ts';
+import { type Direction, layerSizes, LOWEST_FLOAT32, type ModelSizes } from '../bundle.ts';
 import { GraphBuilder, type Value } from './builder.ts';
 import type { ClassifierWeights, HeadBlock, OnnxLstmLayer } from './classifierWeights.ts';
 import { embed } from './embedding.ts';
@@ -18,6 +18,12 @@ export interface ChunkStepOptions {
   readonly producer: readonly [name: string, version: string];
   /** What a stranger with only the graph file should know: task, labels, licence. */
   readonly metadata: Readonly<Record<string, string>>;
+  /** How an answer is made of the logits, a sentence for their description. */
+  readonly answer: string;
+  /** Which end of a document the model begins at. It decides nothing in the graph, but how it must be fed. */
+  readonly direction: Direction;
+  /** What the weight files' names begin with; nothing unless told. */
+  readonly filePrefix?: string;
   /** The most bytes of a weight file; 24 MiB unless told. */
   readonly maxShardBytes?: number;
 }
@@ -26,6 +32,11 @@ const DESCRIPTION =
   'One chunk step of a ULMFiT text classifier (Howard & Ruder 2018): reads the next tokens of a batch of documents, each from where ' +
   'its last chunk ended, and answers with the logits of each document so far. Feed every new_… output to the input of that name for ' +
   'the next chunk. A new document starts with zeros in hidden_…, cell_…, pooled_sum and count, and -3.4028235e38 in pooled_max.';
+
+const ORDERS: Readonly<Record<Direction, string>> = {
+  forward: 'It reads a document from its first token to its last.',
+  backward: 'It reads a document from its last token to its first: feed the tokens in reverse order.',
+};
 
 const FLOAT = 'float32';
 
@@ -38,8 +49,8 @@ const FLOAT = 'float32';
  * row's length must be some token of the vocabulary, and changes nothing.
  */
 export function buildChunkStep(weights: ClassifierWeights, options: ChunkStepOptions): ChunkStepFiles {
-  const shards = new WeightShards(options.maxShardBytes ?? MAX_SHARD_BYTES);
-  const graph = new GraphBuilder('ulmfit_chunk_step', DESCRIPTION, shards);
+  const shards = new WeightShards(options.maxShardBytes ?? MAX_SHARD_BYTES, options.filePrefix);
+  const graph = new GraphBuilder('ulmfit_chunk_step', `${DESCRIPTION} ${ORDERS[options.direction]}`, shards);
 
   const inputs = declareInputs(graph, weights.sizes);
   const embedded = embed(graph, weights, inputs.tokens);
@@ -47,12 +58,7 @@ export function buildChunkStep(weights: ClassifierWeights, options: ChunkStepOpt
   const last = lstmStack(graph, weights.layers, embedded, inputs);
   const pooled = pool(graph, weights.sizes.embedding, last, isToken, inputs);
   const logits = head(graph, weights.head, pooled);
-  graph.output(
-    logits,
-    FLOAT,
-    ['batch', weights.classes],
-    'The scores of the classes for the document so far; softmax makes them probabilities.',
-  );
+  graph.output(logits, FLOAT, ['batch', weights.classes], `What the model makes of the document so far. ${options.answer}`);
 
   const model = graph.model(options);
   return { graph: toBinary(ModelProtoSchema, model), shards: shards.files() };

@@ -50,6 +50,17 @@ describe('classifierWeights', () => {
     expect(hidden.bias[0]).toBe(7 + 6 * 3);
   });
 
+  it('divides the last layer, and nothing else, by the temperature', () => {
+    const { tensors, config } = tinyClassifier();
+    const usual = classifierWeights(tensors, config.sizes, 3);
+    const tempered = classifierWeights(tensors, config.sizes, 3, 4);
+    // Division by a power of two is exact.
+    expect([...tempered.head[1].weight]).toEqual([...usual.head[1].weight].map((value) => value / 4));
+    expect([...tempered.head[1].bias]).toEqual([...usual.head[1].bias].map((value) => value / 4));
+    expect({ ...tempered, head: tempered.head[0] }).toEqual({ ...usual, head: usual.head[0] });
+    expect(tempered.head[1].mean).toEqual(usual.head[1].mean);
+  });
+
   it('makes the last layer as wide as the embedding', () => {
     const { tensors, config } = tinyClassifier({ embedding: 12, hidden: 20, layers: 3 });
     expect(classifierWeights(tensors, config.sizes, 3).layers.map(({ inputSize, hiddenSize }) => [inputSize, hiddenSize])).toEqual([

@@ -53,10 +53,20 @@ const TRAINED_PLACE_OF_ONNX_GATE = [0, 3, 2, 1] as const;
 /**
  * Checks a trained classifier's tensors and turns them into the layout of the ONNX graph.
  *
+ * The temperature (Guo et al. 2017, section 4.2) is folded into the last layer: (x·W + b)/T = x·(W/T) + b/T. So the graph of a
+ * calibrated model costs what any other does, and nobody who runs it can forget to divide.
+ *
  * @param tensors by the names of a model folder: `embedding.weight`, `lstm.0.inputWeights`, `head.0.norm.scale`, …
+ * @param classes outputs of the last layer.
+ * @param temperature what the logits are divided by.
  * @throws UserError where a tensor is missing or has another shape than the sizes ask for.
  */
-export function classifierWeights(tensors: ReadonlyMap<string, Tensor>, sizes: ModelSizes, classes: number): ClassifierWeights {
+export function classifierWeights(
+  tensors: ReadonlyMap<string, Tensor>,
+  sizes: ModelSizes,
+  classes: number,
+  temperature = 1,
+): ClassifierWeights {
   const shapes = classifierShapes(sizes, classes);
   const take = (name: string): Float32Array => takeTensor(tensors, name, shapes);
   const hiddenSizes = layerSizes(sizes);
@@ -75,7 +85,7 @@ export function classifierWeights(tensors: ReadonlyMap<string, Tensor>, sizes: M
         biases: onnxBiases(take(`lstm.${layer}.bias`), hiddenSize),
       };
     }),
-    head: [headBlock(take, 0, 3 * sizes.embedding, HEAD_HIDDEN), headBlock(take, 1, HEAD_HIDDEN, classes)],
+    head: [headBlock(take, 0, 3 * sizes.embedding, HEAD_HIDDEN, 1), headBlock(take, 1, HEAD_HIDDEN, classes, temperature)],
   };
 }
 
@@ -108,8 +118,10 @@ function onnxBiases(trained: Float32Array, hiddenSize: number): Float32Array {
  *
  * The mean is not folded into the bias: where a feature's mean is much larger than its deviation, x·w − mean·w would
  * cancel the digits that matter, while x − mean loses none. The subtraction costs one number a feature.
+ *
+ * @param divisor what the block's outputs are divided by.
  */
-function headBlock(take: (name: string) => Float32Array, block: number, inputSize: number, outputSize: number): HeadBlock {
+function headBlock(take: (name: string) => Float32Array, block: number, inputSize: number, outputSize: number, divisor: number): HeadBlock {
   const norm = (part: string): Float32Array => take(`head.${block}.norm.${part}`);
   const scale = norm('scale');
   const shift = norm('shift');
@@ -124,11 +136,11 @@ function headBlock(take: (name: string) => Float32Array, block: number, inputSiz
     for (let output = 0; output < outputSize; output++) {
       const place = input * outputSize + output;
       const trained = trainedWeight[place] as number;
-      weight[place] = factor * trained;
+      weight[place] = (factor * trained) / divisor;
       bias[output] = (bias[output] as number) + (shift[input] as number) * trained;
     }
   }
-  return { inputSize, outputSize, mean, weight, bias: Float32Array.from(bias) };
+  return { inputSize, outputSize, mean, weight, bias: Float32Array.from(bias, (value) => value / divisor) };
 }
 
 /** The numbers of the tensor of that name, once its shape is the expected one. */

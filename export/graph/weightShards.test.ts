@@ -31,6 +31,13 @@ describe('WeightShards', () => {
     ]);
   });
 
+  it('puts a prefix before the names, so that two sets can share a folder', () => {
+    const shards = new WeightShards(SHARD_ALIGNMENT, 'backward-');
+    shards.place(bytes(SHARD_ALIGNMENT, 1));
+    expect(shards.place(bytes(1, 2)).location).toBe('backward-weights-01.bin');
+    expect([...shards.files().keys()]).toEqual(['backward-weights-00.bin', 'backward-weights-01.bin']);
+  });
+
   it('refuses a tensor that no shard could hold', () => {
     expect(() => new WeightShards(100).place(bytes(101, 0))).toThrow('101 bytes do not fit into a shard of 100 bytes');
   });

@@ -32,10 +32,13 @@ interface OpenShard {
  */
 export class WeightShards {
   readonly #shards: OpenShard[] = [];
+  readonly #prefix: string;
   readonly maxBytes: number;
 
-  constructor(maxBytes: number = MAX_SHARD_BYTES) {
+  /** @param prefix what the files' names begin with. */
+  constructor(maxBytes: number = MAX_SHARD_BYTES, prefix = '') {
     this.maxBytes = maxBytes;
+    this.#prefix = prefix;
   }
 
   /** Puts the bytes into the first shard with room for them, or opens a new one. Throws a RangeError when no shard could ever hold them. */
@@ -45,7 +48,7 @@ export class WeightShards {
     }
     let shard = this.#shards.find((open) => align(open.end) + bytes.length <= this.maxBytes);
     if (shard === undefined) {
-      shard = { name: `weights-${String(this.#shards.length).padStart(2, '0')}.bin`, pieces: [], end: 0 };
+      shard = { name: `${this.#prefix}weights-${String(this.#shards.length).padStart(2, '0')}.bin`, pieces: [], end: 0 };
       this.#shards.push(shard);
     }
     const offset = align(shard.end);

@@ -1,19 +1,14 @@
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 
+import { outputCount } from '../../export/bundle.ts';
 import { readBundle } from '../../export/bundleFolder.ts';
 import type { GraphInput } from '../chunkTensors.ts';
+import type { LoadedBundle, LoadedMember } from '../classifierRuntime.ts';
 import { GraphRuntime, type GraphSession } from '../graphRuntime.ts';
 
 export interface NodeRuntimeOptions {
   /** Threads that share one graph call. onnxruntime takes one per processor core unless told. */
   readonly threads?: number | undefined;
-}
-
-/** A bundle that is ready to run. */
-export interface LoadedBundle {
-  readonly runtime: GraphRuntime;
-  /** The vocabulary in the order of its ids. */
-  readonly vocabulary: readonly string[];
 }
 
 /**
@@ -22,11 +17,24 @@ export interface LoadedBundle {
  *
  * @throws UserError when the folder is not a bundle, or a file is missing or damaged.
  * @example
- * const { runtime, vocabulary } = await loadBundle('runs/reviews/bundle');
- * const classifier = new Classifier(runtime, vocabulary, { maxBatch: 16, maxQueue: 256 });
+ * const classifier = new Classifier(await loadBundle('runs/reviews/bundle'), { maxBatch: 16, maxQueue: 256 });
  */
 export async function loadBundle(folder: string, options: NodeRuntimeOptions = {}): Promise<LoadedBundle> {
-  const { bundle, vocabulary, graphPath } = await readBundle(folder);
+  const { bundle, members } = await readBundle(folder);
+  const loaded: LoadedMember[] = [];
+  try {
+    for (const { description, vocabulary, graphPath } of members) {
+      const session = await openSession(graphPath, options);
+      loaded.push({ description, vocabulary, runtime: new GraphRuntime(description, outputCount(bundle), session) });
+    }
+  } catch (error) {
+    for (const { runtime } of loaded) await runtime.dispose();
+    throw error;
+  }
+  return { bundle, members: loaded };
+}
+
+async function openSession(graphPath: string, options: NodeRuntimeOptions): Promise<NodeSession> {
   const session = await InferenceSession.create(graphPath, {
     executionProviders: ['cpu'],
     graphOptimizationLevel: 'all',
@@ -34,7 +42,7 @@ export async function loadBundle(folder: string, options: NodeRuntimeOptions = {
     extra: { session: { intra_op: { allow_spinning: '0' } } },
     ...(options.threads === undefined ? {} : { intraOpNumThreads: options.threads }),
   });
-  return { runtime: new GraphRuntime(bundle, new NodeSession(session)), vocabulary };
+  return new NodeSession(session);
 }
 
 /** onnxruntime-node's session with plain values for tensors. */

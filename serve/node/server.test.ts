@@ -11,7 +11,7 @@ import { writeTinyBundle, type TinyClassifier } from '../../test/fixtures/tinyCl
 import { tokenize } from '../../text/tokenizer.ts';
 import { UserError } from '../../text/errors.ts';
 import { Vocabulary } from '../../text/vocabulary.ts';
-import type { LabelScore } from '../classifier.ts';
+import type { LabelScore } from '../schema.ts';
 import { startServer, type RunningServer } from './server.ts';
 
 /** onnxruntime in float32 against the equations in float64. */
@@ -155,7 +155,7 @@ describe('startServer', () => {
   it('refuses a bundle whose weights were changed', async () => {
     const damaged = join(folder, 'damaged');
     const { bundle: description } = await writeTinyBundle(damaged, { ...SIZES, seed: 8 });
-    const shard = join(damaged, description.shards[0] ?? '');
+    const shard = join(damaged, description.members[0]?.shards[0] ?? '');
     const bytes = await readFile(shard);
     bytes[1000] = (bytes[1000] ?? 0) ^ 1;
     await writeFile(shard, bytes);

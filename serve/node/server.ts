@@ -57,8 +57,7 @@ const WARM_UP_TEXT = 'The first call is the slowest one.';
  */
 export async function startServer(bundleFolder: string, options: ServerOptions = {}): Promise<RunningServer> {
   requireWholeNumbers(options);
-  const { runtime, vocabulary } = await loadBundle(bundleFolder, { threads: options.threads });
-  const classifier = new Classifier(runtime, vocabulary, {
+  const classifier = new Classifier(await loadBundle(bundleFolder, { threads: options.threads }), {
     maxBatch: options.maxBatch ?? DEFAULT_LIMITS.maxBatch,
     maxQueue: options.maxQueue ?? DEFAULT_LIMITS.maxQueue,
   });

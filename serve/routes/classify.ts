@@ -1,7 +1,8 @@
 import { Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 
-import { scoresOf, type Classifier } from '../classifier.ts';
+import { answerOf } from '../answers.ts';
+import type { Classifier } from '../classifier.ts';
 import { deadlineError, HttpError } from '../errors.ts';
 import { parseClassifyRequest, type ClassifyRequest } from '../schema.ts';
 
@@ -18,8 +19,9 @@ export interface ClassifyRouteOptions {
 }
 
 /**
- * `POST /v1/classify` in Hugging Face's shape. One text is answered with its labels and scores, best first; a list of texts
- * with a list of such answers in the same order. A text may have any length: it is read to its end.
+ * `POST /v1/classify`. One text is answered in the shape of the model's task: its labels and scores, best first (Hugging
+ * Face's shape); the labels that apply, and all scores; or a value. A list of texts is answered with a list of such answers in
+ * the same order. `answerSchemas` in schema.ts says it exactly. A text may have any length: it is read to its end.
  */
 export function classifyRoute(options: ClassifyRouteOptions): Hono {
   const { classifier, maxBodyBytes, maxTexts, deadlineMilliseconds, shutdown } = options;
@@ -32,18 +34,15 @@ export function classifyRoute(options: ClassifyRouteOptions): Hono {
   });
   route.post('/v1/classify', limitBody, async (context) => {
     requireJson(context.req.raw.headers);
-    const request = parseClassifyRequest(parseJson(await context.req.arrayBuffer()));
+    const request = parseClassifyRequest(parseJson(await context.req.arrayBuffer()), classifier.bundle.task);
     const texts = textsOf(request, maxTexts);
     const logits = await withDeadline(deadlineMilliseconds, (deadline) => {
       const signals = [context.req.raw.signal, deadline, ...(shutdown === undefined ? [] : [shutdown])];
       return classifier.classify(texts, { signal: AbortSignal.any(signals) });
     });
-    const answers = logits.map((row) =>
-      scoresOf(classifier.bundle.labels, row, request.parameters?.function_to_apply ?? 'softmax').slice(
-        0,
-        request.parameters?.top_k ?? undefined,
-      ),
-    );
+    const { top_k, function_to_apply } = request.parameters ?? {};
+    const options = { topK: top_k ?? undefined, scoreFunction: function_to_apply ?? undefined };
+    const answers = logits.map((members) => answerOf(classifier.bundle, members, options));
     return context.json(typeof request.inputs === 'string' ? answers[0] : answers);
   });
   return route;

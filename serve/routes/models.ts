@@ -8,20 +8,29 @@ export interface ModelLimits {
   readonly maxTexts: number;
 }
 
-/** `GET /v1/models`: what is served here, from the bundle, and the limits of a request. */
+/**
+ * `GET /v1/models`: what is served here, from the bundle, and the limits of a request. `task` tells the shape of the answers (see
+ * `answerSchemas`); of two `directions` the answers are averaged.
+ */
 export function modelsRoute(bundle: Bundle, limits: ModelLimits): Hono {
-  const { name, version, task, labels, tokenizerVersion, chunkLength, precision, sizes, parity, metrics, dataLicence, created } = bundle;
+  const { name, version, task, labels, range, tokenizerVersion, precision, members, parity, dataLicence, created } = bundle;
   const model = {
     name,
     version,
     task,
     labels,
+    range,
+    directions: members.map(({ direction }) => direction),
     tokenizerVersion,
-    chunkLength,
     precision,
-    sizes,
+    members: members.map(({ direction, sizes, chunkLength, temperature, metrics }) => ({
+      direction,
+      sizes,
+      chunkLength,
+      temperature,
+      metrics,
+    })),
     parity,
-    metrics,
     dataLicence,
     created,
     limits,

@@ -5,9 +5,10 @@ import { join } from 'node:path';
 import { InferenceSession } from 'onnxruntime-node';
 import { describe, expect, it } from 'vitest';
 
+import { answerOf } from '../../export/answers.ts';
 import { buildChunkStep } from '../../export/graph/chunkStep.ts';
 import { classifierWeights, type Tensor } from '../../export/graph/classifierWeights.ts';
-import { classify } from '../../export/parity.ts';
+import { graphLogits } from '../../export/parity.ts';
 import { referenceProbabilities } from '../fixtures/referenceClassifier.ts';
 import { temporaryFolder } from '../temporaryFolder.ts';
 import { type Golden, readGolden } from './golden.ts';
@@ -48,7 +49,12 @@ describe('an exported fastai classifier', () => {
     const golden = await readGolden('classifier');
     const tensors = weightsOf(golden, statistics);
     const documents = documentsOf(golden);
-    const { graph, shards } = buildChunkStep(classifierWeights(tensors, SIZES, CLASSES), { producer: ['test', '1'], metadata: {} });
+    const { graph, shards } = buildChunkStep(classifierWeights(tensors, SIZES, CLASSES), {
+      producer: ['test', '1'],
+      metadata: {},
+      direction: 'forward',
+      answer: 'Softmax makes the logits probabilities.',
+    });
     const folder = await temporaryFolder({ 'model.onnx': graph });
     for (const [name, bytes] of shards) await writeFile(join(folder, name), bytes);
     const session = await InferenceSession.create(join(folder, 'model.onnx'));
@@ -56,7 +62,8 @@ describe('an exported fastai classifier', () => {
     const expected = softmaxRows(golden.floats(answers));
     expect(expected).toHaveLength(documents.length);
     for (const chunkLength of [7, 70]) {
-      const found = await classify(session, { sizes: SIZES, chunkLength }, documents);
+      const logits = await graphLogits(session, { sizes: SIZES, chunkLength }, documents);
+      const found = logits.map((row) => answerOf({ task: 'singleLabel' }, row));
       expected.forEach((probabilities, row) =>
         probabilities.forEach((probability, label) => {
           expect(found[row]?.[label], `document ${row}, label ${label}`).toBeCloseTo(probability, 5);

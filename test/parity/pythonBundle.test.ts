@@ -1,5 +1,5 @@
 /**
- * The exported graph in Python: accepted by onnx.checker, and answered alike by Python's onnxruntime and by ONNX's reference
+ * Exported graphs in Python: accepted by onnx.checker, and answered alike by Python's onnxruntime and by ONNX's reference
  * evaluator. Needs an interpreter with the packages onnx and onnxruntime: ULMFIT_PYTHON names it, `python3` unless told.
  */
 import { spawnSync } from 'node:child_process';
@@ -10,10 +10,18 @@ import { join } from 'node:path';
 import { InferenceSession } from 'onnxruntime-node';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
+import { answerOf, meanAnswer } from '../../export/answers.ts';
 import { readBundle } from '../../export/bundleFolder.ts';
-import { classify } from '../../export/parity.ts';
-import { referenceProbabilities } from '../fixtures/referenceClassifier.ts';
-import { type TinyClassifier, tinyDocument, writeTinyBundle } from '../fixtures/tinyClassifier.ts';
+import { graphLogits } from '../../export/parity.ts';
+import { Vocabulary } from '../../text/vocabulary.ts';
+import {
+  expectedAnswer,
+  type TinyBundleOptions,
+  tinyClassifier,
+  tinyDocument,
+  tokensOf,
+  writeTinyBundle,
+} from '../fixtures/tinyClassifier.ts';
 
 /** An interpreter that is named must have the packages; the system's own may lack them. */
 const named = process.env['ULMFIT_PYTHON'];
@@ -28,42 +36,63 @@ interface Answers {
   readonly reference: readonly number[][];
 }
 
-function askPython(bundle: string, documents: readonly Int32Array[]): Answers {
-  const input = JSON.stringify({ bundle, documents: documents.map((document) => [...document]) });
+/** Python's own answers to documents, given as tokens. */
+function askPython(bundle: string, documents: readonly (readonly string[])[]): Answers {
+  const input = JSON.stringify({ bundle, documents });
   const script = join(import.meta.dirname, 'run_bundle.py');
   const { status, stdout, stderr } = spawnSync(python, [script], { input, encoding: 'utf8', maxBuffer: 2 ** 26 });
   if (status !== 0) throw new Error(`run_bundle.py failed:\n${stderr}`);
   return JSON.parse(stdout) as Answers;
 }
 
+/** What onnxruntime-node makes of the same graphs. */
+async function askNode(folder: string, documents: readonly (readonly string[])[]): Promise<Float32Array[]> {
+  const { bundle, members } = await readBundle(folder);
+  const answers: Float32Array[][] = [];
+  for (const { description, vocabulary, graphPath } of members) {
+    const session = await InferenceSession.create(graphPath);
+    const encoded = documents.map((tokens) => Vocabulary.fromTokens(vocabulary).encode(tokens));
+    const ids = description.direction === 'backward' ? encoded.map((forwards) => forwards.toReversed()) : encoded;
+    const logits = await graphLogits(session, description, ids);
+    answers.push(logits.map((row) => answerOf(bundle, row)));
+    await session.release();
+  }
+  return documents.map((_, index) => meanAnswer(answers.map((member) => member[index] ?? new Float32Array())));
+}
+
+const KINDS: readonly (readonly [name: string, options: TinyBundleOptions])[] = [
+  ['whole weights', {}],
+  ['weights that are cut', { maxShardBytes: 8192 }],
+  ['a pair', { backward: { hidden: 20, chunkLength: 13 } }],
+  ['a pair for several labels, with temperatures', { task: 'multiLabel', temperature: 1.8, backward: { temperature: 0.6 } }],
+  ['a pair for a number between bounds', { task: 'regression', range: [-1, 1], backward: {} }],
+  ['a backward model for a number', { task: 'regression', direction: 'backward' }],
+];
+
 describe('a bundle in Python', () => {
   let home: string;
-  let model: TinyClassifier;
-  const documents = [1, 19, 20, 21, 57, 8].map((length) => tinyDocument(length, { seed: length }));
+  const usual = tinyClassifier();
+  const documents = [1, 19, 20, 21, 57, 8].map((length) => tokensOf(tinyDocument(length, { seed: length }), usual));
 
   beforeAll(async () => {
     home = await mkdtemp(join(tmpdir(), 'ulmfit-python-'));
-    ({ model } = await writeTinyBundle(join(home, 'whole'), { chunkLength: 20 }));
-    await writeTinyBundle(join(home, 'cut'), { chunkLength: 20, maxShardBytes: 8192 });
   });
 
   afterAll(() => rm(home, { recursive: true, force: true }));
 
-  it.for(['whole', 'cut'])('is valid and gives the same answers, its weights %s', async (name, { skip }) => {
+  it.for(KINDS)('is valid and gives the same answers: %s', async ([name, options], { skip }) => {
     if (missing !== undefined && named === undefined) return skip(missing);
-    const answers = askPython(join(home, name), documents);
-    const { bundle, graphPath } = await readBundle(join(home, name));
-    const session = await InferenceSession.create(graphPath);
-    const inNode = await classify(session, bundle, documents);
-    await session.release();
-
+    const folder = join(home, name);
+    const { models } = await writeTinyBundle(folder, { chunkLength: 20, ...options });
+    const answers = askPython(folder, documents);
+    const inNode = await askNode(folder, documents);
     for (const [index, document] of documents.entries()) {
-      const expected = referenceProbabilities(model.tensors, document);
-      for (const [label, probability] of expected.entries()) {
-        const where = `document ${index}, label ${label}`;
-        expect(answers.reference[index]?.[label], where).toBeCloseTo(probability, 4);
-        expect(answers.onnxruntime[index]?.[label], where).toBeCloseTo(probability, 4);
-        expect(answers.onnxruntime[index]?.[label], where).toBeCloseTo(inNode[index]?.[label] ?? Number.NaN, 6);
+      const expected = expectedAnswer(models, document);
+      for (const [place, value] of expected.entries()) {
+        const where = `document ${index}, place ${place}`;
+        expect(answers.reference[index]?.[place], where).toBeCloseTo(value, 4);
+        expect(answers.onnxruntime[index]?.[place], where).toBeCloseTo(value, 4);
+        expect(answers.onnxruntime[index]?.[place], where).toBeCloseTo(inNode[index]?.[place] ?? Number.NaN, 6);
       }
     }
   });

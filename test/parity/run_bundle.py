@@ -1,9 +1,10 @@
-"""Checks a bundle's graph with ONNX's own tools and answers documents with it, apart from everything in TypeScript.
+"""Checks a bundle's graphs with ONNX's own tools and answers documents with them, apart from everything in TypeScript.
 
-Reads one JSON object from standard input: {"bundle": folder, "documents": [[token ids], ...]}.
-Writes one to standard output: {"onnxruntime": [[probabilities], ...], "reference": [[probabilities], ...]}, the answers of
-onnxruntime and of the ONNX project's reference evaluator, which follows the text of the standard in NumPy.
-Fails where onnx.checker does not accept the graph. Needs the packages numpy, onnx and onnxruntime.
+Reads one JSON object from standard input: {"bundle": folder, "documents": [[token, ...], ...]}.
+Writes one to standard output: {"onnxruntime": [[numbers], ...], "reference": [[numbers], ...]}, the answers of onnxruntime
+and of the ONNX project's reference evaluator, which follows the text of the standard in NumPy: probabilities of the labels,
+or a value; of a pair the means of both members' answers.
+Fails where onnx.checker does not accept a graph. Needs the packages numpy, onnx and onnxruntime.
 """
 
 import json
@@ -26,23 +27,47 @@ def fresh_state(inputs, batch=1):
     return state
 
 
-def classify(run, inputs, chunk_length, document):
-    """The probabilities of one document, read chunk by chunk. `run` takes named arrays and returns named arrays."""
+def sigmoid(values):
+    return 1 / (1 + np.exp(-values))
+
+
+def answer(bundle, logits):
+    """What a bundle's logits of one document say, by its task."""
+    logits = logits.astype(np.float64)
+    if bundle["task"] == "singleLabel":
+        powers = np.exp(logits - logits.max())
+        return powers / powers.sum()
+    if bundle["task"] == "multiLabel":
+        return sigmoid(logits)
+    if "range" not in bundle:
+        return logits
+    low, high = bundle["range"]
+    return low + (high - low) * sigmoid(logits)
+
+
+def read(run, inputs, chunk_length, document):
+    """The logits of one document, read chunk by chunk. `run` takes named arrays and returns named arrays."""
     state = fresh_state(inputs)
     for start in range(0, len(document), chunk_length):
         chunk = document[start : start + chunk_length]
         outputs = run({"tokens": np.array([chunk], dtype=np.int64), "lengths": np.array([len(chunk)], dtype=np.int32), **state})
         state = {name: outputs["new_" + name] for name in state}
-    powers = np.exp(outputs["logits"][0].astype(np.float64) - outputs["logits"][0].max())
-    return (powers / powers.sum()).tolist()
+    return outputs["logits"][0]
 
 
-def main():
-    request = json.load(sys.stdin)
-    with open(os.path.join(request["bundle"], "bundle.json"), encoding="utf-8") as file:
-        bundle = json.load(file)
-    path = os.path.join(request["bundle"], bundle["graph"])
+def encode(member, vocabulary, tokens):
+    """The ids of a document's tokens in the order in which a member reads them; 0 is the unknown word."""
+    ids = {token: place for place, token in enumerate(vocabulary)}
+    encoded = [ids.get(token, 0) for token in tokens]
+    return encoded[::-1] if member["direction"] == "backward" else encoded
+
+
+def answers_of_member(folder, bundle, member, documents):
+    """The answers of one member to all documents, by both of ONNX's programs."""
+    path = os.path.join(folder, member["graph"])
     onnx.checker.check_model(path, full_check=True)
+    with open(os.path.join(folder, member["vocabulary"]), encoding="utf-8") as file:
+        vocabulary = json.load(file)
 
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     inputs = {value.name: value.shape for value in session.get_inputs()}
@@ -55,11 +80,24 @@ def main():
     def run_reference(feeds):
         return dict(zip(names, evaluator.run(names, feeds)))
 
-    answers = {
-        "onnxruntime": [classify(run_onnxruntime, inputs, bundle["chunkLength"], document) for document in request["documents"]],
-        "reference": [classify(run_reference, inputs, bundle["chunkLength"], document) for document in request["documents"]],
+    encoded = [encode(member, vocabulary, tokens) for tokens in documents]
+    return {
+        "onnxruntime": [answer(bundle, read(run_onnxruntime, inputs, member["chunkLength"], ids)) for ids in encoded],
+        "reference": [answer(bundle, read(run_reference, inputs, member["chunkLength"], ids)) for ids in encoded],
     }
-    json.dump(answers, sys.stdout)
+
+
+def main():
+    request = json.load(sys.stdin)
+    folder = request["bundle"]
+    with open(os.path.join(folder, "bundle.json"), encoding="utf-8") as file:
+        bundle = json.load(file)
+    members = [answers_of_member(folder, bundle, member, request["documents"]) for member in bundle["members"]]
+    means = {
+        program: np.mean([[row.tolist() for row in member[program]] for member in members], axis=0).tolist()
+        for program in ("onnxruntime", "reference")
+    }
+    json.dump(means, sys.stdout)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ const EMPTY_MODULE_BYTES = 8;
  * - `wasmBinary` is never compiled; that it is there makes onnxruntime use the glue code it carries, with no URL to load.
  * - An isolate has one thread.
  *
- * To be called once per isolate: onnxruntime-web cannot start again after a failed start.
+ * onnxruntime starts with an isolate's first session, and cannot start again after a failed start; further sessions share it.
  */
 export async function createEdgeSession(graph: Uint8Array, shards: readonly WeightShard[]): Promise<GraphSession> {
   env.wasm.numThreads = 1;

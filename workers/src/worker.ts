@@ -66,9 +66,8 @@ async function readyApp(assets: Fetcher): Promise<Hono> {
 async function loadApp(assets: Fetcher): Promise<Hono> {
   isLoading = true;
   try {
-    const { runtime, vocabulary } = await loadEdgeBundle(assets);
     // A WebAssembly call keeps the isolate's only thread: between two of them other requests, and timers, have their turn.
-    const classifier = new Classifier(runtime, vocabulary, { ...EDGE_LIMITS, betweenTurns: () => wait(0) });
+    const classifier = new Classifier(await loadEdgeBundle(assets), { ...EDGE_LIMITS, betweenTurns: () => wait(0) });
     return createApp({ classifier, ...EDGE_LIMITS, onFault: (error) => console.error(error) });
   } finally {
     isLoading = false;

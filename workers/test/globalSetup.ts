@@ -1,34 +1,48 @@
-/** Runs on Node before the tests in workerd: writes a small bundle, prepares it as assets, and asks it the tests' texts. */
+/** Runs on Node before the tests in workerd: writes small bundles, prepares them as assets, and asks them the tests' texts. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
 
+import { answerOf } from '../../serve/answers.ts';
 import { Classifier } from '../../serve/classifier.ts';
 import { loadBundle } from '../../serve/node/runtime.ts';
-import { writeTinyBundle } from '../../test/fixtures/tinyClassifier.ts';
+import type { Answer } from '../../serve/schema.ts';
+import { type TinyBundleOptions, writeTinyBundle } from '../../test/fixtures/tinyClassifier.ts';
 import { prepareAssets } from '../prepare.ts';
-import { TEXTS } from './texts.ts';
+import { type BundleName, TEXTS } from './texts.ts';
+
+/** The Worker under test serves `usual`. The others lie in folders of its assets, where their own tests find them. */
+const BUNDLES: Readonly<Record<BundleName, TinyBundleOptions>> = {
+  // Small shards, so that the Worker has several to load.
+  usual: { seed: 8, maxShardBytes: 20_000 },
+  pair: { maxShardBytes: 20_000, temperature: 1.5, backward: { hidden: 20, chunkLength: 50 } },
+  labels: { task: 'multiLabel', classes: 4, temperature: 0.8, backward: { otherWords: false } },
+  number: { task: 'regression' },
+  bounded: { task: 'regression', range: [10, 20], backward: {} },
+};
 
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const folder = await mkdtemp(join(tmpdir(), 'ulmfit-edge-'));
-  const bundleFolder = join(folder, 'bundle');
   const assetsFolder = join(folder, 'assets');
-  // Small shards, so that the Worker has several to load.
-  const { bundle } = await writeTinyBundle(bundleFolder, { seed: 8, maxShardBytes: 20_000 });
-  if (bundle.shards.length < 2) throw new Error('The test bundle should have several shards.');
-  await prepareAssets(bundleFolder, assetsFolder);
+  const nodeAnswers: Partial<Record<BundleName, readonly Answer[]>> = {};
+  for (const [name, options] of Object.entries(BUNDLES) as [BundleName, TinyBundleOptions][]) {
+    const bundleFolder = join(folder, name);
+    const { bundle } = await writeTinyBundle(bundleFolder, { ...options, name });
+    if (options.maxShardBytes !== undefined && bundle.members.some(({ shards }) => shards.length < 2))
+      throw new Error(`The bundle "${name}" should have several shards of each model.`);
+    // The first one empties the folder, which the others are put into.
+    await prepareAssets(bundleFolder, name === 'usual' ? assetsFolder : join(assetsFolder, name));
+    nodeAnswers[name] = await answersOnNode(bundleFolder);
+  }
+  project.provide('assetsFolder', assetsFolder);
+  project.provide('nodeAnswers', nodeAnswers as Record<BundleName, readonly Answer[]>);
+  return () => rm(folder, { recursive: true });
+}
 
-  const { runtime, vocabulary } = await loadBundle(bundleFolder, { threads: 1 });
-  const classifier = new Classifier(runtime, vocabulary, { maxBatch: 1, maxQueue: TEXTS.length });
+async function answersOnNode(bundleFolder: string): Promise<Answer[]> {
+  const classifier = new Classifier(await loadBundle(bundleFolder, { threads: 1 }), { maxBatch: 1, maxQueue: TEXTS.length });
   const logits = await classifier.classify(TEXTS);
   await classifier.dispose();
-
-  project.provide('assetsFolder', assetsFolder);
-  project.provide('labels', bundle.labels);
-  project.provide(
-    'nodeLogits',
-    logits.map((row) => [...row]),
-  );
-  return () => rm(folder, { recursive: true });
+  return logits.map((members) => answerOf(classifier.bundle, members));
 }

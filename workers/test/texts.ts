@@ -1,3 +1,6 @@
+/** The bundles of the tests, see globalSetup.ts. */
+export type BundleName = 'usual' | 'pair' | 'labels' | 'number' | 'bounded';
+
 const WORDS = 'the film was good but story boring funny best actor love hate you i they watch more time worst plot great'.split(' ');
 
 /** A text without runs of one word, which the tokenizer would fold. */

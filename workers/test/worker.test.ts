@@ -2,7 +2,7 @@ import { createExecutionContext, waitOnExecutionContext } from 'cloudflare:test'
 import { env, exports } from 'cloudflare:workers';
 import { describe, expect, inject, it, vi } from 'vitest';
 
-import { scoresOf, type LabelScore } from '../../serve/classifier.ts';
+import type { LabelScore } from '../../serve/schema.ts';
 import { loadEdgeBundle } from '../src/edgeRuntime.ts';
 import worker, { type Env } from '../src/worker.ts';
 import { article, TEXTS } from './texts.ts';
@@ -24,7 +24,7 @@ function expectScores(actual: readonly LabelScore[] | undefined, wanted: readonl
   for (const { label, score } of wanted) expect(Math.abs((byLabel.get(label) ?? NaN) - score)).toBeLessThan(TOLERANCE);
 }
 
-const nodeAnswer = (index: number) => scoresOf(inject('labels'), Float32Array.from(inject('nodeLogits')[index] ?? []));
+const nodeAnswer = (index: number) => inject('nodeAnswers').usual[index] as LabelScore[];
 
 const addressOf = (input: Request | URL | string) => (input instanceof Request ? input.url : input.toString());
 
@@ -67,7 +67,7 @@ describe('the Worker', () => {
   it('tells its health and its model', async () => {
     expect(await (await exports.default.fetch('http://edge.test/health')).json()).toEqual({ status: 'ok' });
     expect(await (await exports.default.fetch('http://edge.test/v1/models')).json()).toMatchObject({
-      models: [{ name: 'tiny', labels: inject('labels') }],
+      models: [{ name: 'usual', labels: ['negative', 'positive', 'neutral'], directions: ['forward'] }],
     });
   });
 
@@ -92,7 +92,7 @@ describe('the Worker', () => {
   });
 
   it('gives nobody the model', async () => {
-    for (const file of ['bundle.json', 'model.onnx', 'weights-00.bin', 'vocabulary.json']) {
+    for (const file of ['bundle.json', 'forward.onnx', 'forward-weights-00.bin', 'vocabulary.json', 'pair/backward.onnx']) {
       expect((await exports.default.fetch(`http://edge.test/${file}`)).status).toBe(404);
     }
   });
@@ -147,7 +147,7 @@ describe('a fresh isolate', () => {
     const fresh = await freshWorker();
     const responses = await Promise.all([1, 2, 3].map(() => ask(fresh, counting)));
     expect(responses.map(({ status }) => status)).toEqual([200, 200, 200]);
-    expect(asked.filter((address) => address.endsWith('/model.onnx'))).toHaveLength(1);
+    expect(asked.filter((address) => address.endsWith('/forward.onnx'))).toHaveLength(1);
   });
 
   it('answers 503 when the model cannot be loaded, and tries again', async () => {
@@ -165,8 +165,11 @@ describe('a fresh isolate', () => {
 describe('loadEdgeBundle', () => {
   it('leaves WebAssembly as it found it, and makes a graph call without giving the thread away', async () => {
     const { instantiate } = WebAssembly;
-    const { runtime } = await loadEdgeBundle(env.ASSETS);
+    const { members } = await loadEdgeBundle(env.ASSETS);
     expect(WebAssembly.instantiate).toBe(instantiate);
+    const [member] = members;
+    if (member === undefined) throw new Error('A bundle has a member.');
+    const { runtime } = member;
     // The scheduler relies on it: no request ever sees another one's call half done.
     let others = 0;
     setTimeout(() => (others += 1));
@@ -187,16 +190,16 @@ describe('loadEdgeBundle', () => {
 
   it('refuses a damaged shard, vocabulary or description', async () => {
     const flipped = (bytes: Uint8Array) => Uint8Array.from(bytes, (byte, index) => (index === 100 ? byte ^ 1 : byte));
-    await expect(loadEdgeBundle(assetsWith('weights-01.bin', flipped))).rejects.toThrow('weights-01.bin is damaged');
-    await expect(loadEdgeBundle(assetsWith('model.onnx', flipped))).rejects.toThrow('model.onnx is damaged');
+    await expect(loadEdgeBundle(assetsWith('forward-weights-01.bin', flipped))).rejects.toThrow('forward-weights-01.bin is damaged');
+    await expect(loadEdgeBundle(assetsWith('forward.onnx', flipped))).rejects.toThrow('forward.onnx is damaged');
     await expect(loadEdgeBundle(assetsWith('vocabulary.json', flipped))).rejects.toThrow('vocabulary.json is not the vocabulary');
-    const renamed = (bytes: Uint8Array) => new TextEncoder().encode(new TextDecoder().decode(bytes).replace('"tiny"', '"tony"'));
+    const renamed = (bytes: Uint8Array) => new TextEncoder().encode(new TextDecoder().decode(bytes).replace('"usual"', '"useful"'));
     await expect(loadEdgeBundle(assetsWith('bundle.json', renamed))).rejects.toThrow('bundle.json was changed');
   });
 
   it('says which asset is missing', async () => {
-    await expect(loadEdgeBundle(assetsWith('weights-00.bin', () => undefined))).rejects.toThrow(
-      'The asset weights-00.bin was answered with 404',
+    await expect(loadEdgeBundle(assetsWith('forward-weights-00.bin', () => undefined))).rejects.toThrow(
+      'The asset forward-weights-00.bin was answered with 404',
     );
   });
 });
