@@ -1,5 +1,14 @@
+import { stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+
+import { writeFileAtomically } from '../checkpoint/atomicFile.ts';
 import { readDocuments } from '../data/readers.ts';
+import { explainDocument, type Explanation } from '../recipe/explain.ts';
 import { TrainedClassifier } from '../recipe/trainedClassifier.ts';
+import { explanationJson } from '../report/explanation.ts';
+import { explanationPage } from '../report/explanationPage.ts';
+import { explanationText } from '../report/explanationText.ts';
+import { GIVEN_FROM } from '../report/metrics.ts';
 import { percent } from '../report/tables.ts';
 import { printJson, printLine } from '../report/results.ts';
 import { UserError } from '../../text/errors.ts';
@@ -8,13 +17,10 @@ import type { PredictOptions } from './options.ts';
 /** Documents read and answered at a time, so that a file of any size takes little memory. */
 const AT_ONCE = 256;
 
-interface Answer {
-  readonly label: string;
-  readonly score: number;
-}
-
 /**
- * `ulmfit predict`: labels of texts, the likeliest first. With `--json` one object `{"label", "score", "scores"}` a text.
+ * `ulmfit predict`: labels of texts, the likeliest first. With `--json` one object a text: `{"label", "score", "scores"}`, for several
+ * labels a text `{"labels", "scores"}`, for regression `{"value"}`. With `--explain` what each answer hangs on as well, and as a page
+ * with `--html`.
  *
  * @throws UserError where there is no text, or a file or the model cannot be read
  */
@@ -22,13 +28,52 @@ export async function predict(folder: string, texts: readonly string[], options:
   if (texts.length === 0 && options.file === undefined) {
     throw new UserError('There is nothing to predict. Give texts in quotes, or a file with --file; "--file -" is standard input.');
   }
+  if (options.html !== undefined) await refuseImpossiblePath(options.html);
   const classifier = await TrainedClassifier.open(folder);
-  for await (const group of groups(allTexts(texts, options))) {
-    const answers = classifier.probabilities(group.map((fields) => classifier.encode(fields)));
-    for (const probabilities of answers)
-      await print(ranked(classifier.labels, probabilities).slice(0, options.topK), options.json ?? false);
-  }
+  if (options.explain === true || options.html !== undefined) await explainAll(folder, classifier, texts, options);
+  else await answerAll(classifier, texts, options);
   classifier.dispose();
+}
+
+async function answerAll(classifier: TrainedClassifier, texts: readonly string[], options: PredictOptions): Promise<void> {
+  for await (const group of groups(allTexts(texts, options))) {
+    for (const answer of classifier.answers(group)) {
+      if (options.json) await printJson(answerJson(classifier, answer, options));
+      else await printLine(answerLine(classifier, answer, options));
+    }
+  }
+}
+
+/** One text at a time: an explanation takes as long as many answers. */
+async function explainAll(folder: string, classifier: TrainedClassifier, texts: readonly string[], options: PredictOptions): Promise<void> {
+  const { isTTY, columns } = process.stdout;
+  const colour = isTTY && process.stdout.hasColors(); // which looks at NO_COLOR
+  const explanations: Explanation[] = [];
+  for await (const fields of allTexts(texts, options)) {
+    const explanation = explainDocument(classifier, fields);
+    if (options.html !== undefined) explanations.push(explanation);
+    if (options.json) {
+      await printJson({ ...answerJson(classifier, explanation.answer, options), ...explanationJson(explanation) });
+      continue;
+    }
+    await printLine(`${answerLine(classifier, explanation.answer, options)}\n\n${explanationText(explanation, { colour, columns })}\n`);
+  }
+  if (options.html === undefined) return;
+  const page = await explanationPage(explanations, { model: folder });
+  await writeFileAtomically(options.html, [new TextEncoder().encode(page)]);
+  console.error(`Written to ${options.html}.`);
+}
+
+/** Explaining takes its time, so a page that cannot be written is refused before. */
+async function refuseImpossiblePath(path: string): Promise<void> {
+  const isFolder = (name: string): Promise<boolean> =>
+    stat(name).then(
+      (found) => found.isDirectory(),
+      () => false,
+    );
+  if (await isFolder(path)) throw new UserError(`--html ${path} is a folder. Give the name of a file, such as ${path}/explained.html.`);
+  if (!(await isFolder(dirname(path))))
+    throw new UserError(`--html ${path} cannot be written: there is no folder ${dirname(path)}. Make it first.`);
 }
 
 async function* allTexts(texts: readonly string[], { file, text }: PredictOptions): AsyncGenerator<readonly string[]> {
@@ -49,13 +94,28 @@ async function* groups<Item>(items: AsyncIterable<Item>): AsyncGenerator<Item[]>
   if (group.length > 0) yield group;
 }
 
-function ranked(labels: readonly string[], probabilities: Float32Array): Answer[] {
-  return labels.map((label, index) => ({ label, score: probabilities[index] ?? 0 })).toSorted((a, b) => b.score - a.score);
+/** Labels with their probabilities, the likeliest first. */
+function ranked({ labels }: TrainedClassifier, probabilities: Float32Array, { topK }: PredictOptions): (readonly [string, number])[] {
+  return labels
+    .map((label, index) => [label, probabilities[index] ?? 0] as const)
+    .toSorted(([, a], [, b]) => b - a)
+    .slice(0, topK);
 }
 
-async function print(answers: readonly Answer[], json: boolean): Promise<void> {
-  const [best] = answers;
-  if (best === undefined) return;
-  if (json) await printJson({ ...best, scores: Object.fromEntries(answers.map(({ label, score }) => [label, score])) });
-  else await printLine(answers.map(({ label, score }) => `${label} ${percent(score)}`).join('  '));
+function answerJson(classifier: TrainedClassifier, answer: Float32Array, options: PredictOptions): object {
+  if (classifier.task === 'regression') return { value: answer[0] };
+  const scores = ranked(classifier, answer, options);
+  if (classifier.task === 'multiLabel') {
+    const given = scores.filter(([, score]) => score >= GIVEN_FROM).map(([label]) => label);
+    return { labels: given, scores: Object.fromEntries(scores) };
+  }
+  const [[label, score] = []] = scores;
+  return { label, score, scores: Object.fromEntries(scores) };
+}
+
+function answerLine(classifier: TrainedClassifier, answer: Float32Array, options: PredictOptions): string {
+  if (classifier.task === 'regression') return String(Number(answer[0]?.toPrecision(6)));
+  return ranked(classifier, answer, options)
+    .map(([label, score]) => `${label} ${percent(score)}`)
+    .join('  ');
 }
