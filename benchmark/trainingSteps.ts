@@ -4,6 +4,7 @@ import { tokenCorpus } from '../trainer/data/tokenCorpus.ts';
 import type { Scalar, Tensor } from '../trainer/engine/operations.ts';
 import { hostRandom } from '../trainer/engine/random.ts';
 import { initializeHead, initializeLanguageModel } from '../trainer/model/initialize.ts';
+import { oneHot } from '../trainer/model/objective.ts';
 import { classifierGroups, classifierShapes, languageModelGroups } from '../trainer/model/parameters.ts';
 import type { Sizes } from '../trainer/model/presets.ts';
 import type { Optimizer } from '../trainer/optim/optimizer.ts';
@@ -70,7 +71,7 @@ function classifierSteps({ sizes, batch, chunk, window, documents }: ClassifierW
   const task = new ClassifierTask(
     sizes,
     classifierParameters(sizes),
-    { training: { documents: words, classes: words.map((_, index) => index % CLASSES) } },
+    { training: { documents: words, targets: oneHot(words.map((_, index) => index % CLASSES), CLASSES) } },
     {
       batch,
       bptt: chunk,

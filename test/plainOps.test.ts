@@ -50,6 +50,7 @@ const STEPS = `
     import { hasFusedOps, tf } from ${module('engine/operations.ts')};
     import { CLASSIFIER_DROPOUTS, drawMasks } from ${module('model/awdLstm.ts')};
     import { classifierLoss, readBeforeWindow } from ${module('model/classifier.ts')};
+    import { oneHot } from ${module('model/objective.ts')};
     import { isTrainable } from ${module('model/parameters.ts')};
     import { numbers, randomDocument, TINY, tinyClassifierParameters, valueAndGradients } from ${module('testSupport.ts')};
     const key = { seed: 1, step: 2 };
@@ -62,7 +63,7 @@ const STEPS = `
       const before = readBeforeWindow(TINY, parameters, documents, options, masks);
       let logits;
       const { value, gradients } = valueAndGradients(() => {
-        const result = classifierLoss(parameters, { documents, classes }, before, options, masks, { dropout: 0.4, secondDropout: 0.1, key });
+        const result = classifierLoss(parameters, { documents, targets: oneHot(classes, 3) }, before, options, masks, { dropout: 0.4, secondDropout: 0.1, key });
         logits = numbers(result.logits);
         return result.loss;
       }, names.map((name) => parameters.get(name)));

@@ -3,6 +3,7 @@
  * loses where spaces were, so the text is a likely one, not always the one that the tokens came from.
  */
 import { englishExceptions } from './englishExceptions.ts';
+import { endsSpaceless, startsSpaceless } from './spacelessScripts.ts';
 import { BEGIN, CAPITALIZED, END, FIELD, PADDING, REPEATED_CHARACTER, REPEATED_WORD, UPPER_CASE } from './specialTokens.ts';
 
 /** One word or sign of the text to be, with what the marks before it said. */
@@ -24,6 +25,11 @@ const TIGHT_BEFORE = new Set([
   ...["'s", "'ll", "'re", "'ve", "'d", "'m", "'y"].flatMap((ending) => [ending, ending.replace("'", '’')]),
 ]);
 const TIGHT_AFTER = new Set('([{“‘«$£€¥#¿¡');
+/** Punctuation as wide as a Han character, which stands for the space beside it. */
+const WIDE_PUNCTUATION = /^[\u3001-\u3003\u3008-\u3011\u3014-\u301f\u30fb\uff01-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65]+$/;
+/** What goes on with the character before it: marks, skin tones, tags of flags. */
+const GOES_ON = /^[\p{M}\u200d\u{1f3fb}-\u{1f3ff}\u{e0020}-\u{e007f}]/u;
+const FLAG_LETTER = /^[\u{1f1e6}-\u{1f1ff}]$/u; // two of them are a flag
 const TIGHT_AROUND = new Set(['/', '\\', '—', '@']);
 const JOINS_WORDS = new Set(['-', '–']);
 const WHITE_SPACE_TOKEN = /^[\s▁]+$/;
@@ -78,7 +84,19 @@ function* repeated(mark: string, times: string | undefined, what: string | undef
 
 function capitalized(word: string): string {
   const [first = ''] = word;
-  return first.toUpperCase() + word.slice(first.length);
+  return upperCase(first) + word.slice(first.length);
+}
+
+/** Capitals that become the same word again in lower case. Letters without such a capital stay: `ß` would come back as `ss`, `ı` as `i`. */
+function upperCase(word: string): string {
+  const whole = word.toUpperCase();
+  const upper = whole.toLowerCase() === word ? whole : Array.from(word, upperCaseLetter).join('');
+  return upper.replaceAll('I\u0307', 'İ');
+}
+
+function upperCaseLetter(letter: string): string {
+  const upper = letter.toUpperCase();
+  return upper.toLowerCase() === letter ? upper : letter;
 }
 
 /** Puts pieces one after another, with or without a space between. */
@@ -87,21 +105,26 @@ class Writer {
   #last: string | undefined; // the last piece, before its case was changed
   #isTight = true; // nothing may come between the last piece and the next
   #upperCase = false;
+  #isInFlag = false; // the last piece was the first letter of a flag
   readonly #openQuotes = new Set<string>();
 
   write(piece: Piece): void {
     const { text } = piece;
     const space = this.#spaceBefore(piece);
-    // Capitals last to the next space: the mark stood before a whole word with its punctuation.
-    this.#upperCase = piece.upperCase === true || (this.#upperCase && space === '' && !WHITE_SPACE_TOKEN.test(text));
-    this.text += space + (this.#upperCase ? text.toUpperCase() : text);
+    // Capitals last to the next space, or what stands for one: the mark stood before a whole word with its punctuation.
+    const goesOn = space === '' && !WHITE_SPACE_TOKEN.test(text) && !startsSpaceless(text);
+    this.#upperCase = piece.upperCase === true || (this.#upperCase && goesOn);
+    this.text += space + (this.#upperCase ? upperCase(text) : text);
     this.#last = text;
   }
 
   #spaceBefore({ text, joinsWord = false }: Piece): string {
     const last = this.#last ?? '';
-    const wasTight = this.#isTight;
+    const wasTight = this.#isTight || endsSpaceless(last) || WIDE_PUNCTUATION.test(last) || last.endsWith('\u200d');
+    const endsFlag = this.#isInFlag && FLAG_LETTER.test(text);
+    this.#isInFlag = !endsFlag && FLAG_LETTER.test(text);
     this.#isTight = TIGHT_AFTER.has(text) || TIGHT_AROUND.has(text) || WHITE_SPACE_TOKEN.test(text);
+    if (startsSpaceless(text) || GOES_ON.test(text) || WIDE_PUNCTUATION.test(text) || endsFlag) return '';
     if (text === '"' || text === "'") return this.#quote(text, last, wasTight);
     if (wasTight || TIGHT_BEFORE.has(text) || TIGHT_AROUND.has(text) || WHITE_SPACE_TOKEN.test(text)) return '';
     if (JOINS_WORDS.has(text)) {

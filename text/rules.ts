@@ -7,7 +7,30 @@
  */
 import { isWhiteSpace, skipChunk, skipWhiteSpace, stripWhiteSpace, WHITE_SPACE, WORD } from './codePoints.ts';
 import { unescapeHtml } from './html.ts';
+import { cutAtCharacters, endsSpaceless, mayHoldSpaceless, startsSpaceless } from './spacelessScripts.ts';
 import { BEGIN, CAPITALIZED, END, REPEATED_CHARACTER, REPEATED_WORD, UNKNOWN, UPPER_CASE } from './specialTokens.ts';
+
+/** How a space that is a token, or part of one, is written. */
+const SPACE = '▁';
+
+/**
+ * Writes a single space beside a character of a script without spaces as a token of its own, ` ▁ `: it ends a clause in Thai, and
+ * nothing else would tell it from no space. Not one of fastai's rules; it comes before them, as they put in spaces themselves.
+ *
+ * @example markSpaces('我用 iPhone') // '我用 ▁ iPhone'
+ */
+export function markSpaces(text: string): string {
+  if (!mayHoldSpaceless(text)) return text;
+  let result = '';
+  let copied = 0;
+  for (let space = text.indexOf(' ', 1); space >= 0; space = text.indexOf(' ', space + 1)) {
+    const isSingle = space + 1 < text.length && !isWhiteSpace(text.charCodeAt(space - 1)) && !isWhiteSpace(text.charCodeAt(space + 1));
+    if (!isSingle || !(endsSpaceless(text, space) || startsSpaceless(text, space + 1))) continue;
+    result += `${text.slice(copied, space)} ${SPACE} `;
+    copied = space + 1;
+  }
+  return copied === 0 ? text : result + text.slice(copied);
+}
 
 /** What documents from the web and from wikitext hold in place of plain characters, in the order of replacement. */
 const MESS: readonly (readonly [found: string, meant: string])[] = [
@@ -194,7 +217,7 @@ export function lowerCase(text: string, options: { readonly begin?: boolean; rea
 
 /** Spaces inside a token become `▁`, so that tokens can be written apart by spaces. fastai: `replace_space`. */
 export function replaceSpace(token: string): string {
-  return token.replaceAll(' ', '▁');
+  return token.replaceAll(' ', SPACE);
 }
 
 /** The rules that come before those about case. */
@@ -202,7 +225,17 @@ export function cleanText(text: string): string {
   return squeezeSpaces(addSpaces(replaceRepeatedWords(replaceRepeatedCharacters(fixHtml(text)))));
 }
 
+/**
+ * Puts spaces around each character of a script without spaces, so that the rules about case see the words between them. Not one of
+ * fastai's rules.
+ *
+ * @example setCharactersApart('我用iPhone') // '我 用 iPhone'
+ */
+export function setCharactersApart(text: string): string {
+  return text.replace(CHUNKS, (chunk) => cutAtCharacters(chunk)?.map((piece) => piece.text).join(' ') ?? chunk);
+}
+
 /** All rules before the split into words, in fastai's order. */
 export function applyRules(text: string): string {
-  return lowerCase(replaceCapitalized(replaceAllCaps(cleanText(text))));
+  return lowerCase(replaceCapitalized(replaceAllCaps(setCharactersApart(cleanText(markSpaces(text))))));
 }

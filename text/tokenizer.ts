@@ -7,27 +7,31 @@
 import { ChunkCache } from './chunkCache.ts';
 import { detach, stripWhiteSpace } from './codePoints.ts';
 import { type ExceptionSpan } from './exceptionSpans.ts';
-import { cleanText, replaceAllCapsWord, replaceCapitalizedWord, replaceSpace } from './rules.ts';
+import { cleanText, markSpaces, replaceAllCapsWord, replaceCapitalizedWord, replaceSpace } from './rules.ts';
 import { BEGIN, FIELD } from './specialTokens.ts';
-import { type ChunkTokens, chunkTokens, splitText } from './wordTokenizer.ts';
+import { type ChunkTokens, chunkTokens, spacedTokens, splitText } from './wordTokenizer.ts';
 
 export { detokenize } from './detokenizer.ts';
 
 /**
  * The version of the text rules. A model is only as good as its tokens are those it was trained on: model folders carry
- * this number, and a change of any token of any text raises it.
+ * this number, and a change of any token that a model may have learned raises it.
+ *
+ * Texts in scripts without spaces were first cut into characters under version 1, which did not raise it: before, a whole sentence
+ * of such a text was one token, which no vocabulary held, so there is no model that the change could harm; and no token of
+ * any other text changed (test/parity), so models of version 1 and programs that write version 1 go on as they are.
  */
 export const TOKENIZER_VERSION = 1;
 
-const chunks = new ChunkCache(markedChunkTokens);
+const chunks = new ChunkCache((chunk: string) => chunkTokens(chunk, markedTokens));
 
 /** The tokens of a chunk as it stands in the text, its case included: `Hello,` gives `xxmaj`, `hello`, `,`. */
-function markedChunkTokens(chunk: string): ChunkTokens {
+function markedTokens(chunk: string): ChunkTokens {
   const markedChunk = replaceCapitalizedWord(replaceAllCapsWord(chunk)).toLowerCase();
   const space = markedChunk.indexOf(' ');
-  if (space < 0) return chunkTokens(markedChunk);
+  if (space < 0) return spacedTokens(markedChunk);
   const marker = markedChunk.slice(0, space);
-  const word = chunkTokens(markedChunk.slice(space + 1));
+  const word = spacedTokens(markedChunk.slice(space + 1));
   if (typeof word === 'string') return { tokens: [marker, word], exceptionSpans: [] };
   const exceptionSpans = word.exceptionSpans.map((span): ExceptionSpan => ({ ...span, start: span.start + 1, end: span.end + 1 }));
   return { tokens: [marker, ...word.tokens], exceptionSpans };
@@ -35,11 +39,15 @@ function markedChunkTokens(chunk: string): ChunkTokens {
 
 /**
  * The tokens of a document: `xxbos`, then lower-cased words and punctuation with marks for what the rules took away.
- * fastai: `tokenize1(text, SpacyTokenizer('en'))`.
+ * fastai: `tokenize1(text, SpacyTokenizer('en'))`; ours alone is that each character of a script without spaces stands for itself.
  *
  * @example tokenize('Sooo GOOD, isn\'t it?') // ['xxbos', 's', 'xxrep', '3', 'o', 'xxup', 'good', ',', 'is', "n't", 'it', '?']
  */
 export function tokenize(text: string): string[] {
+  return tokensOf(markSpaces(text));
+}
+
+function tokensOf(text: string): string[] {
   return splitText(stripWhiteSpace(cleanText(text)), {
     chunks,
     first: [BEGIN],
@@ -56,5 +64,5 @@ export function tokenize(text: string): string[] {
 export function tokenizeFields(fields: readonly string[]): string[] {
   const [only = ''] = fields;
   if (fields.length < 2) return tokenize(only);
-  return tokenize(fields.map((field, index) => `${FIELD} ${index + 1} ${field}`).join(' '));
+  return tokensOf(fields.map((field, index) => `${FIELD} ${index + 1} ${markSpaces(field)}`).join(' '));
 }

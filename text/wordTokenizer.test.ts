@@ -19,7 +19,7 @@ describe('splitWords', () => {
     ['ellipses', '...wow.. a…b', '... wow .. a … b'],
     ['quotes', "‘quoted’ “x” rock'n'roll it's:it’s", "‘ quoted ’ “ x ” rock'n'roll it's : it ’s"],
     ['emoji', '😀😀👍🏽', '😀 😀 👍 🏽'],
-    ['other scripts', '中文，日本 है।', '中文，日本 है ।'],
+    ['other scripts', 'Привет, мир! है। שלום. كتاب؛', 'Привет , мир ! है । שלום . كتاب ؛'],
     [
       'addresses',
       '(www.example.org/a?b=c) someone@example.org. lower.Upper',
@@ -27,6 +27,10 @@ describe('splitWords', () => {
     ],
   ])('%s', (_, text, expected) => {
     expect(splitWords(text).join(' ')).toBe(expected);
+  });
+
+  it('makes each character of a script without spaces a word, unlike spaCy', () => {
+    expect(splitWords('中文，日本 5km走る:)').join(' ')).toBe('中 文 ， 日 本 5 km 走 る :)');
   });
 
   it('keeps white space that is more than a space', () => {

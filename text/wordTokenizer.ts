@@ -2,12 +2,15 @@
  * Word splitting as spaCy's blank English tokenizer does it (spaCy 3.8, tokenizer.pyx): the text is cut at white space and
  * each chunk is split by itself; see chunkSplitter.ts and exceptionSpans.ts. White space that is more than a single space is
  * a token of its own, as in spaCy: `a \n b` gives `a`, `\n `, `b`.
+ *
+ * Unlike in spaCy, each character of a script without spaces is a token of its own; see spacelessScripts.ts.
  */
 import { addToHash, ChunkCache, HASH_START } from './chunkCache.ts';
 import { splitChunk } from './chunkSplitter.ts';
 import { detach, isWhiteSpace, skipWhiteSpace } from './codePoints.ts';
 import { englishExceptions } from './englishExceptions.ts';
 import { ExceptionMatcher, type ExceptionSpan } from './exceptionSpans.ts';
+import { cutAtCharacters } from './spacelessScripts.ts';
 
 /** The tokens of one chunk: most often one word. */
 export type ChunkTokens = string | SeveralTokens;
@@ -21,8 +24,25 @@ export interface SeveralTokens {
 const exceptions = englishExceptions();
 const matcher = new ExceptionMatcher(exceptions);
 
-/** Splits a chunk of text without white space. */
-export function chunkTokens(chunk: string): ChunkTokens {
+/**
+ * Splits a chunk of text without white space: characters of scripts without spaces stand alone, and what is between them is split as
+ * if there were spaces around it.
+ */
+export function chunkTokens(chunk: string, splitPiece: (piece: string) => ChunkTokens = spacedTokens): ChunkTokens {
+  const pieces = cutAtCharacters(chunk);
+  if (pieces === undefined) return splitPiece(chunk);
+  const tokens: string[] = [];
+  const exceptionSpans: ExceptionSpan[] = [];
+  for (const { text, isCharacter } of pieces) {
+    const piece = isCharacter ? text : splitPiece(text);
+    if (typeof piece === 'string') tokens.push(piece);
+    else addTokens(piece, tokens, exceptionSpans);
+  }
+  return { tokens, exceptionSpans };
+}
+
+/** Splits a chunk of a script with spaces. */
+export function spacedTokens(chunk: string): ChunkTokens {
   const tokens = splitChunk(chunk, exceptions);
   const [only] = tokens;
   if (tokens.length === 1 && only !== undefined) return only;
@@ -73,10 +93,11 @@ function addTokens(chunk: SeveralTokens, tokens: string[], spans: ExceptionSpan[
   for (const token of chunk.tokens) tokens.push(token);
 }
 
-const words = new ChunkCache(chunkTokens);
+const words = new ChunkCache((chunk: string) => chunkTokens(chunk));
 
 /**
- * Splits text into words as spaCy's blank English tokenizer does: the texts of `spacy.blank('en')(text)`.
+ * Splits text into words as spaCy's blank English tokenizer does: the texts of `spacy.blank('en')(text)`. Characters of scripts without
+ * spaces are words of their own.
  *
  * @example splitWords("Don't panic (it's fine).") // ['Do', "n't", 'panic', '(', 'it', "'s", 'fine', ')', '.']
  */

@@ -69,8 +69,14 @@ const REFUSED: readonly [line: string, text: string][] = [
   ],
   [
     `${RUN} --unfreezing slowly`,
-    `error: option '--unfreezing <name>' argument 'slowly' is invalid. Allowed choices are gradual, full, last, chain-thaw.\n${TRAIN_HINT}`,
+    `error: option '--unfreezing <name>' argument 'slowly' is invalid. Allowed choices are gradual, full, last, chain-thaw, staged.\n${TRAIN_HINT}`,
   ],
+  [
+    `${RUN} --bounds 5,1`,
+    `error: option '--bounds <low,high>' argument '5,1' is invalid. It must be two numbers, the smaller one first, such as 1,5.\n${TRAIN_HINT}`,
+  ],
+  [`${RUN} --multi-label --regression`, `error: option '--multi-label' cannot be used with option '--regression'\n${TRAIN_HINT}`],
+  ['finetune data.csv --out m', "error: required option '--from <model>' not specified\nRun \"ulmfit finetune --help\" for its options and examples.\n"],
   [
     'serve bundle --port 65536',
     "error: option '--port <number>' argument '65536' is invalid. It must be a whole number from 0 to 65535.\n" +
@@ -112,6 +118,11 @@ test('what is not given has its default, what is given is parsed', async () => {
       learningRate: 0.01,
       schedule: 'slanted-triangular',
       unfreezing: 'gradual',
+      recipe: 'paper',
+      labelWeights: 'none',
+      weightDecay: 0.01,
+      clip: 25,
+      keep: 'last',
       validFraction: 0.1,
       device: 'auto',
       precision: 'bf16',

@@ -5,6 +5,7 @@ import { UserError } from '../../text/errors.ts';
 import { TOKENIZER_VERSION } from '../../text/tokenizer.ts';
 import { Vocabulary } from '../../text/vocabulary.ts';
 import { classifierShapes, languageModelShapes } from '../model/parameters.ts';
+import { outputsOf, TASKS } from '../model/task.ts';
 import { writeFileAtomically } from './atomicFile.ts';
 import { floatValues, readSafetensors, toFloat16, writeSafetensors, type Tensor as FileTensor } from './safetensors.ts';
 
@@ -21,8 +22,19 @@ export const modelSchema = v.object({
   tokenizerVersion: v.number(),
   direction: v.picklist(['forward', 'backward']),
   sizes: v.object({ vocabulary: positive, embedding: positive, hidden: positive, layers: positive }),
-  /** A classifier's classes, in the order of its outputs. */
+  /** What a classifier answers with: one label (where missing), any of its labels, or a number. */
+  task: v.optional(v.picklist(TASKS)),
+  /** A classifier's classes, in the order of its outputs; none for regression. */
   labels: v.optional(v.array(v.string())),
+  /** Regression between bounds: the answer is low + (high − low) · sigmoid(output). */
+  range: v.optional(
+    v.pipe(
+      v.strictTuple([v.number(), v.number()]),
+      v.check(([low, high]) => low < high, 'the first number must be the smaller one'),
+    ),
+  ),
+  /** Logits are divided by it before they become probabilities (Guo et al. 2017); missing: 1. */
+  temperature: v.optional(v.pipe(v.number(), v.gtValue(0), v.finite())),
   /** Tokens in a chunk of text when the model was trained. */
   chunkLength: positive,
   /** What was measured at the end of training. */
@@ -84,7 +96,7 @@ export async function readModel(folder: string, kind?: ModelDescription['kind'])
   const shapes =
     description.kind === 'languageModel'
       ? languageModelShapes(description.sizes)
-      : classifierShapes(description.sizes, description.labels?.length ?? 0);
+      : classifierShapes(description.sizes, outputsOf(description.task, description.labels));
   const file = await readSafetensors(join(folder, 'model.safetensors'));
   const tensors = new Map<string, HostTensor>();
   for (const [name, shape] of shapes) {
@@ -96,6 +108,40 @@ export async function readModel(folder: string, kind?: ModelDescription['kind'])
     }
   }
   return { description, tensors, vocabulary };
+}
+
+/** The folders of a pair: two models of the same texts, one of which reads every text from its end to its beginning. */
+export const PAIR = ['forward', 'backward'] as const;
+
+/**
+ * Reads a model folder, or both models of a pair folder, the forward one first.
+ *
+ * @throws UserError as {@link readModel} does, and where the models of a pair do not belong together
+ */
+export async function readMembers(folder: string, kind?: ModelDescription['kind']): Promise<StoredModel[]> {
+  if (!(await isPair(folder))) return [await readModel(folder, kind)];
+  const members: StoredModel[] = [];
+  for (const direction of PAIR) {
+    const path = join(folder, direction);
+    const model = await readModel(path, kind);
+    if (model.description.direction !== direction) {
+      throw new UserError(`${path} holds a ${model.description.direction} model. The two folders of ${folder} must be named by direction.`);
+    }
+    members.push(model);
+  }
+  const [forward, backward] = members.map(({ description }) => description) as [ModelDescription, ModelDescription];
+  for (const name of ['kind', 'task', 'labels', 'range'] as const) {
+    if (JSON.stringify(forward[name]) !== JSON.stringify(backward[name])) {
+      throw new UserError(`${folder}: the forward and the backward model differ in ${name}. Train both on the same data.`);
+    }
+  }
+  return members;
+}
+
+/** Whether a folder holds a forward and a backward model. */
+export async function isPair(folder: string): Promise<boolean> {
+  if (await exists(join(folder, 'model.json'))) return false;
+  return (await Promise.all(PAIR.map((direction) => exists(join(folder, direction, 'model.json'))))).every(Boolean);
 }
 
 function words(kind: ModelDescription['kind']): string {
@@ -123,7 +169,7 @@ async function readDescription(folder: string): Promise<ModelDescription> {
         'Use the ulmfit it was made with, or train it again.',
     );
   }
-  if (description.kind === 'classifier' && (description.labels?.length ?? 0) < 2) {
+  if (description.kind === 'classifier' && description.task !== 'regression' && (description.labels?.length ?? 0) < 2) {
     throw new UserError(`${path}: a classifier needs at least two labels.`);
   }
   return description;
@@ -141,6 +187,13 @@ async function readVocabulary(folder: string, description: ModelDescription): Pr
     );
   }
   return Vocabulary.fromTokens(json);
+}
+
+async function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
 }
 
 async function isFolder(path: string): Promise<boolean> {

@@ -10,6 +10,7 @@ import { tf, type Scalar, type Tensor, type Tensor1D } from '../engine/operation
 import { hostRandom } from '../engine/random.ts';
 import { CLASSIFIER_DROPOUTS, drawMasks, LANGUAGE_MODEL_DROPOUTS, parameter, zeroState, type DropoutMasks } from '../model/awdLstm.ts';
 import { classifierLoss, readBeforeWindow } from '../model/classifier.ts';
+import { oneHot } from '../model/objective.ts';
 import { languageModelLoss } from '../model/languageModel.ts';
 import { classifierShapes, isTrainable, languageModelShapes } from '../model/parameters.ts';
 import type { Sizes } from '../model/presets.ts';
@@ -71,7 +72,9 @@ function traceClassifier(): void {
   const options = { chunkLength: 7, window: 14 };
   const before = readBeforeWindow(SIZES, parameters, documents, options, masks);
   record('classifier: pooled before the gradient window', before.pooled.sum);
-  const loss = () => classifierLoss(parameters, { documents, classes }, before, options, masks, { dropout: output, key: KEY }).loss;
+  const loss = () =>
+    classifierLoss(parameters, { documents, targets: oneHot(classes, CLASSES) }, before, options, masks, { dropout: output, key: KEY })
+      .loss;
   traceStep('classifier', parameters, loss);
 }
 

@@ -1,41 +1,54 @@
-import { readModel, type StoredModel } from '../checkpoint/modelFolder.ts';
-import { readCorpusFields } from '../data/corpus.ts';
-import { encodeWith } from '../data/encodeCorpus.ts';
-import { checkLabels } from '../data/labelledSet.ts';
-import { readDocuments } from '../data/readers.ts';
-import { tf } from '../engine/operations.ts';
-import { toDevice } from '../engine/transfer.ts';
-import { languageModelEntropy } from '../recipe/languageModelTask.ts';
-import { PRETRAINING } from '../recipe/defaults.ts';
-import { TrainedClassifier } from '../recipe/trainedClassifier.ts';
-import { confusionTable, percent } from '../report/tables.ts';
-import { classifierMetrics } from '../report/metrics.ts';
+import { evaluateModel } from '../recipe/evaluate.ts';
+import type { LanguageModelEvaluation, MultiLabelEvaluation, RegressionEvaluation, SingleLabelEvaluation } from '../report/evaluation.ts';
+import { figure } from '../report/modelCard.ts';
 import { printJson, printLine } from '../report/results.ts';
-import { UserError } from '../../text/errors.ts';
-import { UNKNOWN_ID } from '../../text/vocabulary.ts';
-import type { EvaluateOptions } from './options.ts';
+import { aligned, confusionTable, labelTable, percent } from '../report/tables.ts';
+import type { ComputationOptions } from './options.ts';
+
+export interface EvaluateOptions extends ComputationOptions {
+  readonly text?: readonly string[] | undefined;
+  readonly label?: string | undefined;
+  readonly labelSeparator?: string | undefined;
+  /** The page to write. */
+  readonly report?: string | undefined;
+  readonly json?: boolean | undefined;
+}
 
 /**
- * `ulmfit evaluate`: what a classifier gets right on labelled documents, or the perplexity of a language model on text.
+ * `ulmfit evaluate`: what a classifier gets right on labelled documents, or the perplexity of a language model on text; with `--report`
+ * also as a page.
  *
  * @throws UserError for data that cannot be read, or labels that the model does not know
  */
-export async function evaluate(folder: string, data: string, options: EvaluateOptions): Promise<void> {
-  const model = await readModel(folder);
-  if (model.description.kind === 'languageModel') await evaluateLanguageModel(model, data, options);
-  else await evaluateClassifier(model, data, options);
+export async function evaluate(model: string, data: string, options: EvaluateOptions): Promise<void> {
+  const { report, json, ...columns } = options;
+  const evaluation = await evaluateModel(model, data, columns);
+  if (report !== undefined) {
+    const { writeEvaluationReport } = await import('../report/evaluationReport.ts');
+    await writeEvaluationReport(report, evaluation, { model, data });
+    console.error(`Written to ${report}`);
+  }
+  if (json) return printJson(evaluation.task === 'languageModel' ? figuresOf(evaluation) : evaluation.metrics);
+  switch (evaluation.task) {
+    case 'singleLabel':
+      return printLabels(evaluation);
+    case 'multiLabel':
+      return printSeveralLabels(evaluation);
+    case 'regression':
+      return printNumbers(evaluation);
+    case 'languageModel':
+      return printLanguageModels(evaluation);
+  }
 }
 
-async function evaluateClassifier(model: StoredModel, data: string, { text, label, json }: EvaluateOptions): Promise<void> {
-  const classifier = new TrainedClassifier(model);
-  const { labels } = classifier;
-  const documents = await Array.fromAsync(readDocuments(data, { text, label }));
-  checkLabels(documents, labels);
-  const classes = documents.map((document) => labels.indexOf(document.label ?? ''));
-  const probabilities = classifier.probabilities(documents.map(({ fields }) => classifier.encode(fields)));
-  classifier.dispose();
-  const metrics = classifierMetrics(labels, classes, probabilities);
-  if (json) return printJson(metrics);
+/** The figures of a model, or of both of a pair by their direction. */
+function figuresOf({ members }: LanguageModelEvaluation): object {
+  const [first, ...others] = members;
+  if (first !== undefined && others.length === 0) return first.metrics;
+  return Object.fromEntries(members.map(({ direction, metrics }) => [direction, metrics]));
+}
+
+async function printLabels({ labels, metrics }: SingleLabelEvaluation): Promise<void> {
   await printLine(`accuracy  ${percent(metrics.accuracy)}  (${metrics.n} documents)`);
   await printLine(`loss      ${metrics.loss.toFixed(4)} nats a document`);
   await printLine(`macro F1  ${percent(metrics.macroF1)}`);
@@ -44,22 +57,33 @@ async function evaluateClassifier(model: StoredModel, data: string, { text, labe
   await printLine(confusionTable(labels, metrics));
 }
 
-async function evaluateLanguageModel(model: StoredModel, data: string, { text, json }: EvaluateOptions): Promise<void> {
-  const { description, vocabulary } = model;
-  const corpus = await encodeWith(readCorpusFields(data, { text }), vocabulary);
-  const parameters = toDevice(model.tensors);
-  if (corpus.ids.length < 2)
-    throw new UserError(`${data} has only ${corpus.ids.length} tokens; a language model predicts each word from those before it.`);
-  const loss = languageModelEntropy(description.sizes, parameters, corpus, {
-    batch: PRETRAINING.batch,
-    bptt: description.chunkLength,
-    backwards: description.direction === 'backward',
-  });
-  tf.dispose([...parameters.values()]);
-  const unknown = Array.from(corpus.ids).filter((id) => id === UNKNOWN_ID).length / corpus.ids.length;
-  const metrics = { n: corpus.ids.length, loss, perplexity: Math.exp(loss), unknownRate: unknown };
-  if (json) return printJson(metrics);
-  await printLine(`loss        ${loss.toFixed(4)} nats a token  (${metrics.n.toLocaleString('en')} tokens)`);
-  await printLine(`perplexity  ${metrics.perplexity.toFixed(2)}`);
-  await printLine(`unknown     ${percent(unknown)} of the tokens are not in the vocabulary`);
+async function printSeveralLabels({ labels, metrics }: MultiLabelEvaluation): Promise<void> {
+  await printLine(`micro F1  ${percent(metrics.microF1)}  (${metrics.n} documents)`);
+  await printLine(`macro F1  ${percent(metrics.macroF1)}`);
+  await printLine(`all labels right  ${percent(metrics.exactMatch)} of the documents`);
+  await printLine(`loss      ${metrics.loss.toFixed(4)} nats a label`);
+  await printLine(`calibration error  ${percent(metrics.calibrationError)}`);
+  await printLine('');
+  await printLine(labelTable(labels, metrics));
+}
+
+async function printNumbers({ metrics }: RegressionEvaluation): Promise<void> {
+  await printLine(
+    aligned([
+      ['root mean squared error', figure(metrics.rootMeanSquaredError)],
+      ['mean absolute error', figure(metrics.meanAbsoluteError)],
+      ['R²', metrics.r2.toFixed(4)],
+      ['correlation', metrics.pearson.toFixed(4)],
+      ['documents', figure(metrics.n)],
+    ]),
+  );
+}
+
+async function printLanguageModels({ members }: LanguageModelEvaluation): Promise<void> {
+  for (const { direction, metrics } of members) {
+    if (members.length > 1) await printLine(`${direction}:`);
+    await printLine(`loss        ${metrics.loss.toFixed(4)} nats a token  (${metrics.n.toLocaleString('en')} tokens)`);
+    await printLine(`perplexity  ${metrics.perplexity.toFixed(2)}`);
+    await printLine(`unknown     ${percent(metrics.unknownRate)} of the tokens are not in the vocabulary`);
+  }
 }

@@ -1,12 +1,11 @@
-import { type CommandUnknownOpts, Option } from '@commander-js/extra-typings';
+import { Option } from '@commander-js/extra-typings';
 
 import { DEVICE_CHOICES, type DeviceChoice } from '../engine/device.ts';
 import { PRECISIONS, type Precision } from '../engine/precision.ts';
-import type { Preset } from '../model/presets.ts';
 import type { ScheduleName } from '../optim/schedules.ts';
 import { SCHEDULES } from '../optim/schedules.ts';
-import type { UnfreezingName } from '../optim/unfreezing.ts';
-import { DEFAULT_SEED } from '../recipe/defaults.ts';
+import { DISCRIMINATIVE_FACTOR } from '../optim/discriminative.ts';
+import { DEFAULT_SEED, RECIPES } from '../recipe/defaults.ts';
 import { collect, nonNegativeNumber, positiveInteger, positiveNumber, seed } from './values.ts';
 
 /*
@@ -21,67 +20,6 @@ export interface ComputationOptions {
   readonly precision?: Precision | undefined;
 }
 
-/** Options of all training commands. */
-export interface TrainingOptions extends ComputationOptions {
-  /** The model folder that is written. */
-  readonly out: string;
-  readonly batch: number;
-  readonly bptt: number;
-  readonly epochs: number;
-  readonly learningRate: number;
-  readonly dropMult: number;
-  readonly seed: number;
-  readonly resume?: boolean | undefined;
-  readonly json?: boolean | undefined;
-}
-
-export interface PretrainOptions extends TrainingOptions {
-  readonly preset: Preset;
-  /** These four take the place of the preset's sizes. */
-  readonly embedding?: number | undefined;
-  readonly hidden?: number | undefined;
-  readonly layers?: number | undefined;
-  readonly vocab?: number | undefined;
-  readonly minCount: number;
-  readonly text?: readonly string[] | undefined;
-  readonly valid?: string | undefined;
-  readonly maxSteps?: number | undefined;
-  readonly maxTokens?: number | undefined;
-  readonly schedule: ScheduleName;
-  readonly weightDecay: number;
-  readonly clip: number;
-  readonly backwards?: boolean | undefined;
-  /** Store weights in 16 bits. */
-  readonly half?: boolean | undefined;
-  readonly dataLicence?: string | undefined;
-  readonly checkpointMinutes: number;
-  readonly checkpoints?: string | undefined;
-}
-
-export interface FinetuneOptions extends TrainingOptions {
-  readonly from: string;
-  readonly text?: readonly string[] | undefined;
-  readonly valid?: string | undefined;
-  readonly maxVocab: number;
-}
-
-export interface TrainOptions extends TrainingOptions {
-  /** Exactly one of `from` and `fromScratch` is given. */
-  readonly from?: string | undefined;
-  readonly fromScratch?: boolean | undefined;
-  readonly text?: readonly string[] | undefined;
-  readonly label?: string | undefined;
-  /** Takes the place of `validFraction`. */
-  readonly valid?: string | undefined;
-  readonly validFraction: number;
-  readonly labels?: number | undefined;
-  readonly bpttWindow: number;
-  readonly schedule: ScheduleName;
-  readonly unfreezing: UnfreezingName;
-  /** False after `--no-discriminative`. */
-  readonly discriminative: boolean;
-}
-
 export interface EvaluateOptions extends ComputationOptions {
   readonly text?: readonly string[] | undefined;
   readonly label?: string | undefined;
@@ -93,6 +31,9 @@ export interface PredictOptions extends ComputationOptions {
   readonly text?: readonly string[] | undefined;
   /** Undefined: all labels. */
   readonly topK?: number | undefined;
+  readonly explain?: boolean | undefined;
+  /** The page that shows explained answers; it implies them. */
+  readonly html?: string | undefined;
   readonly json?: boolean | undefined;
 }
 
@@ -135,6 +76,41 @@ export const dropMult = (usual: number) =>
     .default(usual)
     .argParser(nonNegativeNumber);
 
+export const weightDecay = (usual: number) =>
+  new Option('--weight-decay <factor>', 'decoupled weight decay').default(usual).argParser(nonNegativeNumber);
+
+export const clip = (usual: number) =>
+  new Option('--clip <norm>', 'largest norm of the gradients').default(usual).argParser(positiveNumber);
+
+export const DIRECTION_NAMES = ['forward', 'backward', 'both'] as const;
+
+export const direction = () =>
+  new Option('--direction <name>', 'which models of a pair to take (default: all there are)').choices(DIRECTION_NAMES);
+
+export const recipe = () =>
+  new Option('--recipe <name>', "whose numbers the other options default to: the paper's, or fastai's one-cycle tutorial")
+    .choices(RECIPES)
+    .default('paper');
+
+export const NO_DISCRIMINATIVE = `one learning rate for all layers, not ${DISCRIMINATIVE_FACTOR} times less for each earlier one`;
+
+export const labelWeights = () =>
+  new Option('--label-weights <name>', 'weight of each label in the loss: balanced gives rare ones as much as frequent ones')
+    .choices(['none', 'balanced'])
+    .default('none');
+
+export const earlyStopping = () =>
+  new Option('--early-stopping <epochs>', 'stop after so many epochs without a lower held-out loss, and keep the best').argParser(
+    positiveInteger,
+  );
+
+export const keep = () =>
+  new Option('--keep <epoch>', "which epoch's model is kept: best is the one with the least held-out loss")
+    .choices(['last', 'best'])
+    .default('last');
+
+export const config = () => new Option('--config <file>', "options as JSON, such as a run's config.json; what is given here comes first");
+
 export const seedOption = () =>
   new Option('--seed <number>', 'seed of every random draw; the same seed gives the same run').default(DEFAULT_SEED).argParser(seed);
 
@@ -160,9 +136,3 @@ export const label = () => new Option('--label <column>', 'label column (default
 export const valid = () => new Option('--valid <data>', 'held-out data of the same form');
 
 export const json = (what: string) => new Option('--json', `print ${what} as JSON`);
-
-/** Refuses a `train` that has not been told what to start from: silently starting from scratch would give a poor model. */
-export function requireStart(command: CommandUnknownOpts, { from, fromScratch }: Pick<TrainOptions, 'from' | 'fromScratch'>): void {
-  if (from === undefined && fromScratch !== true)
-    command.error("error: name a language model with '--from <model>', or give '--from-scratch'");
-}

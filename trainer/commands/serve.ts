@@ -25,8 +25,8 @@ export async function serve(bundle: string, options: ServeOptions = {}): Promise
   const { startServer } = await import('../../serve/node/server.ts');
   const { host, port, maxBatch, maxQueue, maxBody } = options;
   const server = await startServer(bundle, { host, port, maxBatch, maxQueue, maxBodyBytes: maxBody });
-  const { name, version, labels } = server.classifier.bundle;
-  console.error(`${name} ${version} (${labels.join(', ')}). Try it:\n${exampleRequest(server.url)}`);
+  const { name, version, task, labels } = server.classifier.bundle;
+  console.error(`${name} ${version} (${task === 'regression' ? 'a number' : labels.join(', ')}). Try it:\n${exampleRequest(server.url)}`);
   console.log(`listening on ${server.url}`);
   await stopSignal();
   console.error('Stopping: finishing what is in flight.');

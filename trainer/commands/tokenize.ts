@@ -42,13 +42,18 @@ function visible(token: string): string {
   return /[\s\p{Cc}]/u.test(token) ? JSON.stringify(token) : token;
 }
 
-/** The vocabulary of a model folder or of a bundle, which both call it the same. */
+/** Where a model folder or a bundle has its vocabulary; of two directions with one each, the forward one counts. */
+const VOCABULARY_FILES = ['vocabulary.json', 'forward-vocabulary.json', join('forward', 'vocabulary.json')];
+
 async function readVocabulary(folder: string): Promise<Vocabulary> {
-  const path = join(folder, 'vocabulary.json');
-  const text = await readFile(path, 'utf8').catch((error: unknown) => {
-    throw fileError(error, path);
-  });
-  return Vocabulary.fromTokens(parseTokens(text, path));
+  const paths = VOCABULARY_FILES.map((file) => join(folder, file));
+  for (const path of paths) {
+    const text = await readFile(path, 'utf8').catch((error: unknown) => {
+      if (path === paths.at(-1)) throw fileError(error, join(folder, 'vocabulary.json'));
+    });
+    if (text !== undefined) return Vocabulary.fromTokens(parseTokens(text, path));
+  }
+  throw new Error(`no vocabulary was looked for in ${folder}`);
 }
 
 function parseTokens(text: string, path: string): string[] {

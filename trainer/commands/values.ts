@@ -38,6 +38,13 @@ export function fraction(value: string): number {
   throw new InvalidArgumentError('It must be a number from 0 to less than 1, such as 0.1.');
 }
 
+/** Two numbers, the smaller one first, such as `1,5`. */
+export function bounds(value: string): [low: number, high: number] {
+  const [low = Number.NaN, high = Number.NaN, ...more] = value.split(',').map((part) => parseNumber(part.trim()));
+  if (low < high && more.length === 0) return [low, high];
+  throw new InvalidArgumentError('It must be two numbers, the smaller one first, such as 1,5.');
+}
+
 /** Gathers the values of an option that may be given several times. */
 export function collect(value: string, previous: string[] | undefined): string[] {
   return [...(previous ?? []), value];

@@ -1,14 +1,14 @@
 import { UserError } from '../../text/errors.ts';
 import { isBlank, type LabelledDocument, type ReadOptions } from './document.ts';
+import { describe, missingTarget, readTarget, type TargetColumn, targetNames } from './targetColumn.ts';
 
 const DEFAULT_TEXT = 'text';
-const DEFAULT_LABEL = 'label';
 
 /** The columns that make a document out of a record. */
 export interface Columns {
   readonly text: readonly string[];
-  readonly label: string | undefined;
-  readonly labelRequired: boolean;
+  readonly target: TargetColumn | undefined;
+  readonly targetRequired: boolean;
 }
 
 /** One record of a file: a row of a table, or a JSON object. */
@@ -24,28 +24,35 @@ export interface SourceRecord {
  * @throws UserError listing the columns found, where one is missing
  */
 export function chooseColumns(found: readonly string[], options: ReadOptions, origin: string): Columns {
-  const label = chooseLabel(found, options, origin);
-  const text = options.text?.length ? options.text : [defaultText(found, options.label ?? DEFAULT_LABEL, origin)];
+  const target = chooseTarget(found, options, origin);
+  const text = options.text?.length ? options.text : [defaultText(found, options, origin)];
   for (const name of text) {
     if (!found.includes(name)) throw new UserError(`${missing(found, name, origin)} Name the text columns with --text.`);
   }
-  const both = text.find((name) => name === label);
+  const both = text.find((name) => name === target?.name);
   if (both !== undefined)
     throw new UserError(`${origin}: column "${both}" cannot be both text and label. Name two different columns with --text and --label.`);
-  return { text, label, labelRequired: (options.labels ?? 'required') === 'required' };
+  return { text, target, targetRequired: (options.labels ?? 'required') === 'required' };
 }
 
-function chooseLabel(found: readonly string[], options: ReadOptions, origin: string): string | undefined {
+function chooseTarget(found: readonly string[], options: ReadOptions, origin: string): TargetColumn | undefined {
   const labels = options.labels ?? 'required';
   if (labels === 'ignored') return undefined;
-  const name = options.label ?? DEFAULT_LABEL;
+  const name = targetName(found, options);
   const needed = labels === 'required' || options.label !== undefined;
   if (needed && !found.includes(name)) throw new UserError(`${missing(found, name, origin)} Name the label column with --label.`);
-  return name;
+  return { name, task: options.task ?? 'singleLabel', separator: options.labelSeparator };
 }
 
-function defaultText(found: readonly string[], label: string, origin: string): string {
+/** The label column's name, whether it is there or not. */
+function targetName(found: readonly string[], options: ReadOptions): string {
+  const names = targetNames(options);
+  return names.find((name) => found.includes(name)) ?? names[0] ?? '';
+}
+
+function defaultText(found: readonly string[], options: ReadOptions, origin: string): string {
   if (found.includes(DEFAULT_TEXT)) return DEFAULT_TEXT;
+  const label = targetName(found, options);
   // A nameless column is a row number that a data frame left behind.
   const others = found.filter((name) => name !== label && name !== '');
   const [only] = others;
@@ -63,9 +70,10 @@ function missing(found: readonly string[], name: string, origin: string): string
 }
 
 /**
- * Picks text and label out of a record. A null field of several is an empty one; a number or a truth value is a label like any other.
+ * Picks text and label out of a record. A null field of several is an empty one.
  *
- * @throws UserError for a text that is missing, empty or not a string, and for a label that is missing though required
+ * @throws UserError for a text that is missing, empty or not a string, and for a label that is missing though required or of another
+ *   kind than the task wants
  */
 export function documentOf({ values, origin }: SourceRecord, columns: Columns): LabelledDocument {
   const fields = columns.text.map((name) => textOf(values, name, origin));
@@ -73,11 +81,11 @@ export function documentOf({ values, origin }: SourceRecord, columns: Columns): 
     const names = columns.text.map((name) => `"${name}"`).join(' and ');
     throw new UserError(`${origin}: the text in column ${names} is empty. Remove the record or give it a text.`);
   }
-  const label = columns.label === undefined ? undefined : labelOf(values, columns.label, origin);
-  if (label === undefined && columns.labelRequired) {
-    throw new UserError(`${origin}: the label in column "${columns.label}" is missing. Give the record a label or remove it.`);
-  }
-  return { fields, label, origin };
+  if (columns.target === undefined) return { fields, label: undefined, origin };
+  const { name } = columns.target;
+  const target = readTarget(Object.hasOwn(values, name) ? values[name] : undefined, columns.target, origin);
+  if (target === undefined && columns.targetRequired) throw missingTarget(columns.target, origin);
+  return { fields, label: undefined, ...target, origin };
 }
 
 function textOf(values: SourceRecord['values'], name: string, origin: string): string {
@@ -86,17 +94,4 @@ function textOf(values: SourceRecord['values'], name: string, origin: string): s
   if (value === null) return '';
   if (typeof value === 'string') return value;
   throw new UserError(`${origin}: the text in column "${name}" must be a string, but is ${describe(value)}.`);
-}
-
-function labelOf(values: SourceRecord['values'], name: string, origin: string): string | undefined {
-  const value = Object.hasOwn(values, name) ? values[name] : undefined;
-  if (value === undefined || value === null) return undefined;
-  if (typeof value === 'string') return value.trim() || undefined;
-  if (typeof value === 'number' || typeof value === 'boolean') return String(value);
-  throw new UserError(`${origin}: the label in column "${name}" must be a string, a number or a truth value, but is ${describe(value)}.`);
-}
-
-function describe(value: unknown): string {
-  if (Array.isArray(value)) return 'a list';
-  return typeof value === 'number' || typeof value === 'boolean' ? `a ${typeof value} (${value})` : 'an object';
 }

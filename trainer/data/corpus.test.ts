@@ -60,7 +60,7 @@ test('refuses what is no text, what is empty and what is missing', async () => {
   const [mixed, empty, nothing] = ['mixed', 'empty', 'nothing'].map((name) => join(folder, name)) as [string, string, string];
   await expect(read(mixed)).rejects.toThrow(
     `${join(mixed, 'b.pdf')} is not a text file by its name. Read are .txt, .text, .tokens, .raw, .csv, .tsv, .jsonl, .ndjson ` +
-      '(each also with .gz, .br, .zst): rename it or take it out of the folder.',
+      '(each also with .gz, .br, .zst) and .parquet: rename it or take it out of the folder.',
   );
   await expect(read(empty)).rejects.toThrow(`${empty} holds no text. Name a file or a folder with text in it.`);
   await expect(read(nothing)).rejects.toThrow(`${nothing} does not exist.`);

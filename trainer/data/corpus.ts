@@ -5,7 +5,7 @@ import { articlesOf } from './articles.ts';
 import { STANDARD_INPUT } from './document.ts';
 import { walkFiles } from './labelFolders.ts';
 import { splitLines } from './lines.ts';
-import { readDocuments, RECORD_EXTENSIONS } from './readers.ts';
+import { PARQUET_EXTENSION, readDocuments, RECORD_EXTENSIONS } from './readers.ts';
 import { COMPRESSED_EXTENSIONS, kindOf, openBytes, standardInput, withoutCompression } from './source.ts';
 import { decodeUtf8 } from './utf8.ts';
 
@@ -24,11 +24,11 @@ export interface CorpusOptions {
  *
  * - `.txt`, `.text`, `.tokens`, `.raw` or no ending: plain text, one document a file; a file of articles in WikiText's form is one document an
  *   article. Text that goes on for more than about a million characters is cut at a blank line.
- * - `.csv`, `.tsv`, `.jsonl`, `.ndjson`: one document a record; labels are not looked at
+ * - `.csv`, `.tsv`, `.jsonl`, `.ndjson`, `.parquet`: one document a record; labels are not looked at
  * - a folder: all such files in it, at any depth, in the order of their names; hidden files are left out
  * - `-`: plain text from standard input
  *
- * Files may end in `.gz`, `.br` or `.zst` besides.
+ * Files but Parquet may end in `.gz`, `.br` or `.zst` besides.
  *
  * @returns the fields of each document: one, unless several text columns are named
  * @throws UserError naming file, line and column, for whatever cannot be read, and where there is no text at all
@@ -63,10 +63,10 @@ async function* readAny(path: string, options: CorpusOptions): AsyncGenerator<re
 async function* readFile(path: string, options: CorpusOptions): AsyncGenerator<readonly string[]> {
   const extension = extname(withoutCompression(path)).toLowerCase();
   if (TEXT_EXTENSIONS.includes(extension)) return yield* readPlain(openBytes(path), path, options);
-  if (!RECORD_EXTENSIONS.includes(extension)) {
+  if (extension !== PARQUET_EXTENSION && !RECORD_EXTENSIONS.includes(extension)) {
     const known = [...TEXT_EXTENSIONS, ...RECORD_EXTENSIONS].filter(Boolean).join(', ');
     throw new UserError(
-      `${path} is not a text file by its name. Read are ${known} (each also with ${COMPRESSED_EXTENSIONS.join(', ')}): rename it or take it out of the folder.`,
+      `${path} is not a text file by its name. Read are ${known} (each also with ${COMPRESSED_EXTENSIONS.join(', ')}) and ${PARQUET_EXTENSION}: rename it or take it out of the folder.`,
     );
   }
   for await (const { fields } of readDocuments(path, { text: options.text, labels: 'ignored' })) yield fields;

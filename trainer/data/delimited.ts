@@ -5,6 +5,7 @@ import { CsvError, parse } from 'csv-parse';
 import { UserError } from '../../text/errors.ts';
 import { chooseColumns, documentOf } from './columns.ts';
 import { type LabelledDocument, MAX_DOCUMENT_CHARACTERS, type ReadOptions } from './document.ts';
+import { targetNames, withJoinedLabels } from './targetColumn.ts';
 
 /** A row of a table, and the line on which it begins. */
 interface Row {
@@ -14,7 +15,8 @@ interface Row {
 
 /**
  * Documents of a table: comma- or tab-separated, with the columns' names in the first row. Fields may stand in double quotes, and must
- * where they hold a delimiter, a quote (written twice) or a line break. Blank lines are skipped.
+ * where they hold a delimiter, a quote (written twice) or a line break. Blank lines are skipped. Several labels of a document stand in one
+ * field, joined by `;` or what the options say.
  *
  * @param delimiter `,` or a tab
  * @param name of the source, for messages
@@ -32,8 +34,8 @@ export async function* readDelimited(
   const header = first.value.cells.map((cell) => cell.trim());
   const headerOrigin = `${name}:${first.value.line}`;
   refuseMissingHeader(header, options, headerOrigin);
-  const columns = chooseColumns(header, options, headerOrigin);
-  refuseRepeatedColumns(header, [...columns.text, columns.label], headerOrigin);
+  const columns = chooseColumns(header, withJoinedLabels(options), headerOrigin);
+  refuseRepeatedColumns(header, [...columns.text, columns.target?.name], headerOrigin);
   for await (const { cells, line } of rows) {
     const origin = `${name}:${line}`;
     if (cells.length !== header.length) throw unevenRow(cells.length, header, delimiter, origin);
@@ -120,7 +122,7 @@ function unevenRow(count: number, header: readonly string[], delimiter: ',' | '\
 
 /** A first row in which no wanted column is named, but in which numbers or sentences stand, is no header. */
 function refuseMissingHeader(header: readonly string[], options: ReadOptions, origin: string): void {
-  const wanted = new Set([...(options.text ?? ['text']), options.label ?? 'label']);
+  const wanted = new Set([...(options.text ?? ['text']), ...targetNames(options)]);
   if (header.some((cell) => wanted.has(cell)) || !header.some(looksLikeData)) return;
   const shown = header.map((cell) => JSON.stringify(cell.length > 30 ? `${cell.slice(0, 30)}…` : cell)).join(', ');
   throw new UserError(

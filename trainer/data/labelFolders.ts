@@ -14,21 +14,32 @@ const TEXT_EXTENSIONS: readonly string[] = ['.txt', '.text', ''];
  * label at the top. Order is that of the names. Hidden files, and files beside the label folders, are left out.
  * Where labels are not required, a folder of plain text files will do.
  *
- * @throws UserError where there are no label folders, or a file in them is empty or no text
+ * @throws UserError where there are no label folders, a file in them is empty or no text, or something else than one label is asked for
  */
 export async function* readLabelFolders(folder: string, options: ReadOptions): AsyncGenerator<LabelledDocument> {
   const labels = options.labels ?? 'required';
+  if (labels === 'required') refuseOtherTasks(folder, options);
   const { folders, files } = await listFolder(folder);
   if (folders.length === 0 && labels === 'required') {
     throw new UserError(
       `${folder} holds no folders named by label, such as ${join(folder, 'pos')}. To read a table or JSON Lines in it, name the file.`,
     );
   }
+  const hasLabels = labels !== 'ignored' && (options.task ?? 'singleLabel') === 'singleLabel';
   for (const label of folders) {
-    for await (const file of walkFiles(join(folder, label))) yield await readTextFile(file, labels === 'ignored' ? undefined : label);
+    for await (const file of walkFiles(join(folder, label))) yield await readTextFile(file, hasLabels ? label : undefined);
   }
   if (labels === 'required' || (labels === 'optional' && folders.length > 0)) return;
   for (const file of files) yield await readTextFile(join(folder, file), undefined);
+}
+
+/** A file lies in one folder, so it has one label. */
+function refuseOtherTasks(folder: string, { task = 'singleLabel' }: ReadOptions): void {
+  if (task === 'singleLabel') return;
+  const [flag, due] = task === 'multiLabel' ? ['--multi-label', 'any number of labels'] : ['--regression', 'a number'];
+  throw new UserError(
+    `${folder} is a folder, which gives each document one label, but ${due} a document is asked for. Give a table or JSON Lines, or train without ${flag}.`,
+  );
 }
 
 /** All files under a folder, in the order of their names, hidden ones left out; a link that leads back up is followed once. */

@@ -90,11 +90,11 @@ test('refuses an empty file, and a header with nothing after it', async () => {
 });
 
 test('refuses what it cannot read by its name', async () => {
-  const folder = await temporaryFolder({ 'a.parquet': 'PAR1', 'b.json.gz': gzipSync('[]'), c: 'text' });
-  const known = 'Read are .csv, .tsv, .jsonl, .ndjson, .txt (each also with .gz, .br, .zst) and folders named by label.';
-  const [a, b, c] = ['a.parquet', 'b.json.gz', 'c'].map((name) => join(folder, name)) as [string, string, string];
+  const folder = await temporaryFolder({ 'a.xlsx': 'PK', 'b.json.gz': gzipSync('[]'), c: 'text' });
+  const known = 'Read are .csv, .tsv, .jsonl, .ndjson, .txt (each also with .gz, .br, .zst), .parquet and folders named by label.';
+  const [a, b, c] = ['a.xlsx', 'b.json.gz', 'c'].map((name) => join(folder, name)) as [string, string, string];
   await expect(read(a)).rejects.toThrow(
-    `${a} has the ending .parquet, which is not one that can be read. ${known} Convert the file, or give it the ending that fits.`,
+    `${a} has the ending .xlsx, which is not one that can be read. ${known} Convert the file, or give it the ending that fits.`,
   );
   await expect(read(b)).rejects.toThrow(
     `${b} has the ending .json, which is not one that can be read. ${known} Write JSON as one object a line, in a file that ends in .jsonl.`,

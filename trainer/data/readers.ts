@@ -19,7 +19,10 @@ const READERS: Readonly<Record<string, Reader>> = {
   '.txt': (chunks, name, options) => readPlainLines(splitLines(chunks, name), name, options),
 };
 
-/** Endings of the files that hold records with named columns. */
+/** Parquet is read in an order of its own, not from its beginning to its end, and is compressed inside. */
+export const PARQUET_EXTENSION = '.parquet';
+
+/** Endings of the files that hold records with named columns, and may be compressed. */
 export const RECORD_EXTENSIONS: readonly string[] = Object.keys(READERS).filter((extension) => extension !== '.txt');
 
 /**
@@ -27,11 +30,12 @@ export const RECORD_EXTENSIONS: readonly string[] = Object.keys(READERS).filter(
  *
  * - `.csv`, `.tsv`: a table whose first row names the columns
  * - `.jsonl`, `.ndjson`: one JSON object a line
+ * - `.parquet`: a table of columns
  * - `.txt`: one document a line, without labels
  * - a folder: one folder a label, one file a document
  * - `-`: standard input, JSON Lines where its first character is `{`, otherwise one document a line
  *
- * Files may end in `.gz`, `.br` or `.zst` besides. Text is UTF-8; a byte order mark and CRLF line breaks do no harm.
+ * Files but Parquet may end in `.gz`, `.br` or `.zst` besides. Text is UTF-8; a byte order mark and CRLF line breaks do no harm.
  *
  * @throws UserError naming file, line and column, for whatever cannot be read, and where there is no document at all
  * @example
@@ -53,13 +57,20 @@ async function openDocuments(path: string, options: ReadOptions): Promise<AsyncI
   if (kind === 'folder') return readLabelFolders(path, options);
   if (kind === 'stream') return readStream(openBytes(path), path, options);
   const extension = extname(withoutCompression(path)).toLowerCase();
+  if (extension === PARQUET_EXTENSION) return readParquetFile(path, options);
   const reader = READERS[extension];
   if (!reader) throw unknownForm(path, extension);
   return reader(decodeUtf8(openBytes(path), path), path, options);
 }
 
+/** Few runs need the reader of Parquet, so it is loaded when one does. */
+async function* readParquetFile(path: string, options: ReadOptions): AsyncGenerator<LabelledDocument> {
+  const { readParquet } = await import('./parquet.ts');
+  yield* readParquet(path, options);
+}
+
 function unknownForm(path: string, extension: string): UserError {
-  const known = `Read are ${Object.keys(READERS).join(', ')} (each also with ${COMPRESSED_EXTENSIONS.join(', ')}) and folders named by label.`;
+  const known = `Read are ${Object.keys(READERS).join(', ')} (each also with ${COMPRESSED_EXTENSIONS.join(', ')}), ${PARQUET_EXTENSION} and folders named by label.`;
   const cure =
     extension === '.json'
       ? ' Write JSON as one object a line, in a file that ends in .jsonl.'

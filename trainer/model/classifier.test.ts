@@ -5,8 +5,9 @@ import { tf, type Tensor } from '../engine/operations.ts';
 import { toHost } from '../engine/transfer.ts';
 import { numbers, randomDocument, TINY, tinyClassifierParameters, valueAndGradients } from '../testSupport.ts';
 import { CLASSIFIER_DROPOUTS, drawMasks, type DropoutMasks } from './awdLstm.ts';
-import { classifierLogits, classifierLoss, crossEntropy, disposeReading, readBeforeWindow, type DocumentOptions } from './classifier.ts';
+import { classifierLogits, classifierLoss, disposeReading, readBeforeWindow, type DocumentOptions } from './classifier.ts';
 import type { HeadTraining } from './head.ts';
+import { oneHot } from './objective.ts';
 import { isTrainable } from './parameters.ts';
 
 const CLASSES = 3;
@@ -93,7 +94,7 @@ function train(
   let logits: number[] = [];
   const tensors = names.map((name) => parameters.get(name) as Tensor);
   const { value, gradients } = valueAndGradients(() => {
-    const result = classifierLoss(parameters, { documents: texts, classes: wanted }, before, options, masks, training);
+    const result = classifierLoss(parameters, { documents: texts, targets: oneHot(wanted, CLASSES) }, before, options, masks, training);
     logits = numbers(result.logits);
     tf.dispose([...result.statistics.values()]);
     return result.loss;
@@ -166,16 +167,5 @@ describe('readBeforeWindow', () => {
     };
     const short = await peak(70);
     expect(await peak(1400)).toBeLessThan(short * 1.2);
-  });
-});
-
-describe('crossEntropy', () => {
-  it('is the mean of −log of the probability that each class got', () => {
-    const probabilities = [
-      [0.5, 0.25, 0.25],
-      [0.1, 0.1, 0.8],
-    ];
-    const logits = tf.log(tf.tensor2d(probabilities));
-    expect(numbers(crossEntropy(logits, [0, 2]))[0]).toBeCloseTo(-(Math.log(0.5) + Math.log(0.8)) / 2, 5);
   });
 });

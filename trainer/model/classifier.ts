@@ -2,6 +2,7 @@ import { tf, tidy, type Scalar, type Tensor } from '../engine/operations.ts';
 import type { DropoutMasks, Parameters } from './awdLstm.ts';
 import { freshReading, readPassages, type Reading } from './documentEncoder.ts';
 import { head, type HeadTraining } from './head.ts';
+import { objective, type Objective, type Targets } from './objective.ts';
 import { concatPooled } from './pooling.ts';
 import type { Sizes } from './presets.ts';
 
@@ -63,12 +64,14 @@ function readBeginnings(
 /** What a classifier's training step needs besides the parameters. */
 export interface ClassifierBatch {
   readonly documents: readonly Int32Array[];
-  /** Class of each document. */
-  readonly classes: readonly number[];
+  /** What each document should be answered with. */
+  readonly targets: Targets;
+  /** Default: one label, all of the same weight. */
+  readonly objective?: Objective | undefined;
 }
 
 /**
- * The training loss of a batch of documents: mean cross-entropy, nats per document. Differentiable in every trainable parameter.
+ * The training loss of a batch of documents (see {@link objective}). Differentiable in every trainable parameter.
  *
  * @param before what {@link readBeforeWindow} gave
  */
@@ -87,13 +90,7 @@ export function classifierLoss(
     batch.documents.map((ids) => ids.length),
   );
   const { logits, statistics } = head(parameters, features, training);
-  return { loss: crossEntropy(logits, batch.classes), logits, statistics };
-}
-
-/** Mean cross-entropy of a few classes, nats. */
-export function crossEntropy(logits: Tensor, classes: readonly number[]): Scalar {
-  const wanted = tf.oneHot(tf.tensor1d([...classes], 'int32'), logits.shape.at(-1) ?? 0);
-  return tf.neg(tf.mean(tf.sum(tf.mul(tf.cast(wanted, 'float32'), tf.logSoftmax(logits)), 1)));
+  return { loss: objective(batch.objective ?? { task: 'singleLabel' }, logits, batch.targets), logits, statistics };
 }
 
 /**

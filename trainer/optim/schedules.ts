@@ -55,6 +55,32 @@ export function oneCycle({ warmFraction = 0.25, startRatio = 25, finalRatio = 1e
   };
 }
 
+export interface CycledMomentumOptions {
+  readonly high?: number;
+  readonly low?: number;
+  readonly warmFraction?: number;
+}
+
+/**
+ * Adam's beta1 under one cycle: down by a cosine while the rate rises, up again while it falls (fastai's `fit_one_cycle` with the `moms` of its
+ * text learners, .8 → .7 → .8).
+ */
+export function cycledMomentum({ high = 0.8, low = 0.7, warmFraction = 0.25 }: CycledMomentumOptions = {}): Schedule {
+  return (step, total) => {
+    const position = step / total;
+    if (position < warmFraction) return cosineBetween(high, low, position / warmFraction);
+    return cosineBetween(low, high, (position - warmFraction) / (1 - warmFraction));
+  };
+}
+
+/**
+ * A rate that grows by the same factor with every step, from almost nothing to the peak: the learning-rate range test (Smith 2017,
+ * section 3.3; fastai's `lr_find`).
+ */
+export function exponentialRise({ ratio = 1e8 }: { readonly ratio?: number } = {}): Schedule {
+  return (step, total) => ratio ** (total > 1 ? step / (total - 1) - 1 : 0);
+}
+
 function cosineBetween(from: number, to: number, position: number): number {
   return from + ((to - from) * (1 - Math.cos(Math.PI * position))) / 2;
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { chainThaw, full, gradualUnfreezing, lastOnly, lastThenAll, UNFREEZING, type UnfreezingName } from './unfreezing.ts';
+import { chainThaw, full, gradualUnfreezing, lastOnly, lastThenAll, staged, UNFREEZING, type UnfreezingName } from './unfreezing.ts';
 
 const rates = [1, 2, 3, 4];
 
@@ -27,14 +27,26 @@ describe('unfreezing', () => {
     expect(lastOnly({ rates, epochs: 3 })).toEqual(new Array(3).fill([0, 0, 0, 4]));
   });
 
-  it('chain-thaw: the last group, then each other one alone from the first on, then all', () => {
+  it('chain-thaw: the last group, then each other one alone from the first on, then all, at its own rates', () => {
+    const [last, other] = [0.4, 0.04];
     expect(chainThaw({ rates, epochs: 6 })).toEqual([
-      [0, 0, 0, 4],
-      [1, 0, 0, 0],
-      [0, 2, 0, 0],
-      [0, 0, 3, 0],
-      [1, 2, 3, 4],
-      [1, 2, 3, 4],
+      [0, 0, 0, last],
+      [other, 0, 0, 0],
+      [0, other, 0, 0],
+      [0, 0, other, 0],
+      [other, other, other, last],
+      [other, other, other, last],
+    ]);
+  });
+
+  it("staged: fastai's tutorial, which goes from three groups to all, each stage slower", () => {
+    const five = [1, 2, 3, 4, 20];
+    expect(staged({ rates: five, epochs: 5 })).toEqual([
+      [0, 0, 0, 0, 20],
+      [0, 0, 0, 2, 10],
+      [0, 0, 0.75, 1, 5],
+      [0.05, 0.1, 3 * (1 / 20), 0.2, 1],
+      [0.05, 0.1, 3 * (1 / 20), 0.2, 1],
     ]);
   });
 

@@ -3,11 +3,12 @@ import { tf, type Tensor } from '../engine/operations.ts';
 import { hostRandom } from '../engine/random.ts';
 import { classifierLogits } from '../model/classifier.ts';
 import { initializeHead, initializeLanguageModel } from '../model/initialize.ts';
+import { oneHot } from '../model/objective.ts';
 import { encoderShapes } from '../model/parameters.ts';
 import type { Sizes } from '../model/presets.ts';
 import { gradualUnfreezing } from '../optim/unfreezing.ts';
 import { numbers, randomDocument, tinyClassifierParameters } from '../testSupport.ts';
-import { classifierProbabilities, ClassifierTask, type ClassifierSettings, type EncodedSet } from './classifierTask.ts';
+import { classifierAnswers, ClassifierTask, type ClassifierSettings, type EncodedSet } from './classifierTask.ts';
 
 const SIZES: Sizes = { vocabulary: 24, embedding: 8, hidden: 8, layers: 2 };
 /** Embedding, two LSTM layers, head. */
@@ -34,7 +35,7 @@ function toySet(count: number, seed: number): EncodedSet {
     const telling = Math.floor(random() * length);
     return Int32Array.from({ length }, (_, place) => (place === telling || random() < 0.3 ? 9 + wanted : 11 + Math.floor(random() * 3)));
   });
-  return { documents, classes };
+  return { documents, targets: oneHot(classes, 2) };
 }
 
 function createTask(settings: Partial<ClassifierSettings> = {}, sizes: Sizes = SIZES) {
@@ -123,8 +124,9 @@ describe('ClassifierTask', () => {
   it('measures accuracy and mean loss of the held-out documents, and the same each time', () => {
     const { task, parameters } = createTask();
     train(task, 1);
-    const { documents, classes } = toySet(16, 2);
-    const probabilities = classifierProbabilities(SIZES, parameters, documents, SETTINGS);
+    const { documents, targets } = toySet(16, 2);
+    const classes = targets.map((target) => target.indexOf(1));
+    const probabilities = classifierAnswers(SIZES, parameters, documents, SETTINGS);
     const right = classes.filter((wanted, row) => (probabilities[row]?.[wanted] ?? 0) > 0.5).length;
     const loss = classes.reduce((sum, wanted, row) => sum - Math.log(probabilities[row]?.[wanted] ?? 0), 0);
     const measured = task.endEpoch();
@@ -168,12 +170,12 @@ describe('ClassifierTask', () => {
   });
 });
 
-describe('classifierProbabilities', () => {
+describe('classifierAnswers', () => {
   it('answers more documents than fit into a batch in the order given', () => {
     const parameters = tinyClassifierParameters(SIZES, 3);
     const documents = Array.from({ length: 75 }, (_, row) => randomDocument(1 + ((row * 13) % 30), `document ${row}`, SIZES.vocabulary));
     const before = tf.memory().numTensors;
-    const found = classifierProbabilities(SIZES, parameters, documents, { bptt: 6 });
+    const found = classifierAnswers(SIZES, parameters, documents, { bptt: 6 });
     expect(tf.memory().numTensors).toBe(before);
     const expected = numbers(tf.softmax(classifierLogits(SIZES, parameters, documents, { chunkLength: 6 })));
     for (const [row, probabilities] of found.entries()) {

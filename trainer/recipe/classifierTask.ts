@@ -3,19 +3,21 @@ import { tf, type Scalar, type Tensor } from '../engine/operations.ts';
 import { currentPrecision } from '../engine/precision.ts';
 import { CLASSIFIER_DROPOUTS, drawMasks, scaleDropouts, type Dropouts, type Parameters } from '../model/awdLstm.ts';
 import { classifierLogits, classifierLoss, disposeReading, readBeforeWindow } from '../model/classifier.ts';
+import { answersOf, type Answering, type Objective, type Targets } from '../model/objective.ts';
 import { classifierGroups } from '../model/parameters.ts';
 import type { Sizes } from '../model/presets.ts';
-import { accuracyAndLoss } from '../report/metrics.ts';
 import { Optimizer } from '../optim/optimizer.ts';
 import { SCHEDULES, type ScheduleName } from '../optim/schedules.ts';
 import type { EpochRates } from '../optim/unfreezing.ts';
 import { RatePlan, tensorRates } from './phases.ts';
+import { adamOf, beta1Of, type RecipeName } from './defaults.ts';
 import type { StepOutcome, StepPosition, TrainingTask } from './trainingLoop.ts';
+import { validationFigures } from './validation.ts';
 
-/** Encoded documents and the class of each. */
+/** Encoded documents and what each should be answered with. */
 export interface EncodedSet {
   readonly documents: readonly Int32Array[];
-  readonly classes: readonly number[];
+  readonly targets: Targets;
 }
 
 /** What decides how a classifier is trained. */
@@ -33,7 +35,13 @@ export interface ClassifierSettings {
   readonly weightDecay: number;
   readonly clip: number;
   readonly seed: number;
+  /** Whose Adam it is; default: the paper's. */
+  readonly recipe?: RecipeName | undefined;
+  /** What is learnt; default: one label, all of the same weight. */
+  readonly objective?: Objective | undefined;
 }
+
+const ONE_LABEL: Objective = { task: 'singleLabel' };
 
 /** Trains a classifier on labelled documents (Howard & Ruder 2018, section 3.3). */
 export class ClassifierTask implements TrainingTask<readonly number[]> {
@@ -58,15 +66,41 @@ export class ClassifierTask implements TrainingTask<readonly number[]> {
     this.#validation = sets.validation;
     this.#settings = settings;
     this.#dropouts = scaleDropouts(CLASSIFIER_DROPOUTS, settings.dropMult);
-    this.optimizer = new Optimizer(parameters, { weightDecay: settings.weightDecay, clip: settings.clip });
+    const { recipe, schedule, weightDecay, clip } = settings;
+    this.optimizer = new Optimizer(parameters, { ...adamOf(recipe), weightDecay, clip });
     this.stepsPerEpoch = settings.epochs.map((_, epoch) => this.#batches(epoch).length);
-    this.#plan = new RatePlan(settings.epochs, this.stepsPerEpoch, SCHEDULES[settings.schedule]());
+    this.#plan = new RatePlan(settings.epochs, this.stepsPerEpoch, SCHEDULES[schedule](), beta1Of(recipe, schedule));
   }
 
   get settings(): TrainingTask<unknown>['settings'] {
-    const { epochs, ...rest } = this.#settings;
-    const trainingDocuments = this.#training.documents.length;
-    return { ...rest, epochs: JSON.stringify(epochs), trainingDocuments, precision: currentPrecision() };
+    const {
+      batch,
+      bptt,
+      bpttWindow,
+      epochs,
+      schedule,
+      dropMult,
+      weightDecay,
+      clip,
+      seed,
+      recipe = 'paper',
+      objective = ONE_LABEL,
+    } = this.#settings;
+    return {
+      batch,
+      bptt,
+      bpttWindow,
+      schedule,
+      dropMult,
+      weightDecay,
+      clip,
+      seed,
+      recipe,
+      epochs: JSON.stringify(epochs),
+      objective: JSON.stringify(objective),
+      trainingDocuments: this.#training.documents.length,
+      precision: currentPrecision(),
+    };
   }
 
   items(epoch: number, first: number): Iterable<readonly number[]> {
@@ -75,7 +109,8 @@ export class ClassifierTask implements TrainingTask<readonly number[]> {
 
   step(rows: readonly number[], { step, epoch, stepInEpoch }: StepPosition): StepOutcome {
     const documents = rows.map((row) => this.#training.documents[row] as Int32Array);
-    const classes = rows.map((row) => this.#training.classes[row] ?? 0);
+    const targets = rows.map((row) => this.#training.targets[row] as Float32Array);
+    const { objective } = this.#settings;
     const rates = this.#plan.at(epoch, stepInEpoch);
     const key = { seed: this.#settings.seed, step };
     const options = { chunkLength: this.#settings.bptt, window: this.#settings.bpttWindow };
@@ -87,12 +122,13 @@ export class ClassifierTask implements TrainingTask<readonly number[]> {
       const before = readBeforeWindow(this.#sizes, parameters, documents, options, masks);
       let reported: Scalar | undefined;
       let statistics = new Map<string, Tensor>();
-      this.optimizer.step(tensorRates(classifierGroups(this.#sizes), rates), () => {
-        const result = classifierLoss(parameters, { documents, classes }, before, options, masks, { dropout: output, key });
+      const loss = (): Scalar => {
+        const result = classifierLoss(parameters, { documents, targets, objective }, before, options, masks, { dropout: output, key });
         statistics = result.statistics;
         reported = tf.keep(tf.clone(result.loss));
         return result.loss;
-      });
+      };
+      this.optimizer.step(tensorRates(classifierGroups(this.#sizes), rates), loss, this.#plan.beta1At(epoch, stepInEpoch));
       disposeReading(before);
       this.#moveStatistics(statistics);
       return reported as Scalar;
@@ -102,10 +138,17 @@ export class ClassifierTask implements TrainingTask<readonly number[]> {
 
   endEpoch(): Record<string, number> {
     if (this.#validation === undefined) return {};
-    const { classes } = this.#validation;
-    const probabilities = classifierProbabilities(this.#sizes, this.optimizer.parameters, this.#validation.documents, this.#settings);
-    const { accuracy, loss } = accuracyAndLoss(classes, probabilities);
-    return { validationLoss: loss, accuracy };
+    const { objective = ONE_LABEL } = this.#settings;
+    const { documents, targets } = this.#validation;
+    return validationFigures(
+      objective,
+      targets,
+      classifierAnswers(this.#sizes, this.optimizer.parameters, documents, this.#settings, objective),
+    );
+  }
+
+  learnt(): Map<string, Tensor> {
+    return this.optimizer.learnt();
   }
 
   carried(): Map<string, Tensor> {
@@ -136,15 +179,16 @@ export class ClassifierTask implements TrainingTask<readonly number[]> {
 const PREDICTION_BATCH = 32;
 
 /**
- * Probabilities of documents of any length, without dropout.
+ * Answers to documents of any length, without dropout: probabilities of the labels, or a number.
  *
- * @returns one array a document, in the order given; a class's place is that of its label
+ * @returns one array a document, in the order given; a probability's place is that of its label
  */
-export function classifierProbabilities(
+export function classifierAnswers(
   sizes: Sizes,
   parameters: Parameters,
   documents: readonly Int32Array[],
   { bptt }: { readonly bptt: number },
+  answering: Answering = ONE_LABEL,
 ): Float32Array[] {
   const result = new Array<Float32Array>(documents.length);
   for (const rows of sortedBatches(
@@ -152,11 +196,11 @@ export function classifierProbabilities(
     PREDICTION_BATCH,
   )) {
     const batch = rows.map((row) => documents[row] as Int32Array);
-    const probabilities = tf.tidy(() => tf.softmax(classifierLogits(sizes, parameters, batch, { chunkLength: bptt })));
-    const values = probabilities.dataSync<'float32'>();
-    const classes = probabilities.shape.at(-1) ?? 0;
-    for (const [index, row] of rows.entries()) result[row] = values.slice(index * classes, (index + 1) * classes);
-    probabilities.dispose();
+    const answers = tf.tidy(() => answersOf(answering, classifierLogits(sizes, parameters, batch, { chunkLength: bptt })));
+    const values = answers.dataSync<'float32'>();
+    const width = answers.shape.at(-1) ?? 0;
+    for (const [index, row] of rows.entries()) result[row] = values.slice(index * width, (index + 1) * width);
+    answers.dispose();
   }
   return result;
 }

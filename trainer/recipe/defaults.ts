@@ -4,6 +4,13 @@
  * (fastai, courses/dl2/imdb_scripts). Adam's betas and the layers' dropouts stand with their code.
  */
 
+import type { AdamOptions } from '../optim/adam.ts';
+import { cycledMomentum, type Schedule, type ScheduleName } from '../optim/schedules.ts';
+
+/** Whose numbers: the paper's, or those of fastai 2's text tutorial. */
+export const RECIPES = ['paper', 'fastai'] as const;
+export type RecipeName = (typeof RECIPES)[number];
+
 /** Seed of every random draw where none is given. */
 export const DEFAULT_SEED = 42;
 
@@ -76,3 +83,30 @@ export const CLASSIFIER_TRAINING = {
   /** S train_clas.py: 25. */
   clip: 25,
 } as const;
+
+/** What changes in step 1 with `--optimizer nt-asgd` (M section 5: rate 30, decay 1.2e-6; the rate stays until averaging brings it down). */
+export const NT_ASGD = { learningRate: 30, schedule: 'constant', weightDecay: 1.2e-6 } as const;
+
+/** The numbers of step 2 by recipe. F's tutorial: one cycle, the last group alone at ten times the rate of all, decay .1. */
+export const FINE_TUNING_OF = {
+  paper: { ...FINE_TUNING, unfreezing: 'last-then-all', discriminative: true },
+  fastai: { ...FINE_TUNING, learningRate: 0.001, schedule: 'one-cycle', unfreezing: 'staged', discriminative: false, weightDecay: 0.1 },
+} as const;
+
+/** The numbers of step 3 by recipe. F's tutorial: one cycle a stage, five epochs, .02 to .001. */
+export const CLASSIFIER_TRAINING_OF = {
+  paper: CLASSIFIER_TRAINING,
+  fastai: { ...CLASSIFIER_TRAINING, epochs: 5, learningRate: 0.02, schedule: 'one-cycle', unfreezing: 'staged', bptt: 72 },
+} as const;
+
+const FASTAI_ADAM: Partial<AdamOptions> = { beta1: 0.8, beta2: 0.99, epsilon: 1e-5 };
+
+/** Adam's numbers; the paper's are its defaults. F `Adam`: epsilon 1e-5; `TextLearner`: momentum .8, squares .99. */
+export function adamOf(recipe: RecipeName = 'paper'): Partial<AdamOptions> {
+  return recipe === 'paper' ? {} : FASTAI_ADAM;
+}
+
+/** How Adam's beta1 moves: in F with the one-cycle schedule, and never in P. */
+export function beta1Of(recipe: RecipeName = 'paper', schedule: ScheduleName): Schedule | undefined {
+  return recipe === 'fastai' && schedule === 'one-cycle' ? cycledMomentum() : undefined;
+}

@@ -214,3 +214,33 @@ describe('languageModelEntropy', () => {
     expect(tf.memory().numTensors).toBe(before);
   });
 });
+
+describe('nt-asgd (Merity et al. 2017, algorithm 1)', () => {
+  it('begins to average once the held-out loss is above what it was more than five epochs before, and measures the averages', () => {
+    // A rate so high that the loss goes up and down.
+    const { task, parameters } = createTask({ optimizer: 'nt-asgd', epochs: new Array<number[]>(12).fill([15, 15, 15, 15]) });
+    const losses: number[] = [];
+    let begun = 0;
+    for (let epoch = 0; epoch < 12; epoch++) {
+      train(task, 6, epoch);
+      losses.push(task.endEpoch()['validationLoss'] ?? Number.NaN);
+      const expected = losses.length > 6 && (losses.at(-1) ?? 0) > Math.min(...losses.slice(0, -6));
+      if (begun === 0 && expected) begun = losses.length;
+      expect(task.optimizer.averages !== undefined, `after epoch ${losses.length} of ${losses.join(', ')}`).toBe(begun > 0);
+    }
+    expect(begun).toBeGreaterThan(0);
+    expect(begun).toBeLessThan(12);
+    expect(task.optimizer.averages?.get('decoder.bias')?.count).toBe((12 - begun) * 6);
+    const entropy = (weights: ReadonlyMap<string, Tensor>): number => languageModelEntropy(TINY, weights, VALIDATION, SETTINGS);
+    expect(losses.at(-1)).toBe(entropy(task.learnt()));
+    expect(entropy(task.learnt())).toBeLessThan(entropy(parameters));
+    task.dispose();
+  });
+});
+
+it("the fastai recipe moves Adam's beta1 with the one-cycle rate", () => {
+  const course = (recipe: 'paper' | 'fastai', schedule: 'one-cycle' | 'constant') => train(createTask({ recipe, schedule }).task, 8);
+  expect(course('fastai', 'one-cycle')).not.toEqual(course('paper', 'one-cycle'));
+  expect(course('fastai', 'constant')).not.toEqual(course('paper', 'constant'));
+  expect(course('fastai', 'one-cycle')).toEqual(course('fastai', 'one-cycle'));
+});

@@ -23,9 +23,12 @@ import {
 import { languageModelEntropySum, languageModelLoss, type LanguageModelBatch } from '../model/languageModel.ts';
 import { languageModelGroups } from '../model/parameters.ts';
 import type { Sizes } from '../model/presets.ts';
+import { isNonMonotone } from '../optim/averagedSgd.ts';
 import { Optimizer } from '../optim/optimizer.ts';
+import type { OptimizerName } from '../optim/rules.ts';
 import { SCHEDULES, type ScheduleName } from '../optim/schedules.ts';
 import type { EpochRates } from '../optim/unfreezing.ts';
+import { adamOf, beta1Of, type RecipeName } from './defaults.ts';
 import { RatePlan, tensorRates } from './phases.ts';
 import type { StepOutcome, StepPosition, TrainingTask } from './trainingLoop.ts';
 
@@ -45,6 +48,10 @@ export interface LanguageModelSettings {
   readonly clip: number;
   readonly seed: number;
   readonly backwards: boolean;
+  /** Whose Adam it is; default: the paper's. */
+  readonly recipe?: RecipeName | undefined;
+  /** Default: Adam. */
+  readonly optimizer?: OptimizerName | undefined;
 }
 
 /** Trains a language model on a token stream: pretraining and fine-tuning are this task with other settings. */
@@ -58,6 +65,8 @@ export class LanguageModelTask implements TrainingTask<Window> {
   readonly #dropouts: Dropouts;
   readonly #plan: RatePlan;
   #state: EncoderState;
+  /** Of all epochs so far, where averaging waits for them (Merity et al. 2017, algorithm 1: logs). */
+  #validationLosses: number[] = [];
 
   /** @param parameters replaced step by step while training runs */
   constructor(
@@ -71,22 +80,35 @@ export class LanguageModelTask implements TrainingTask<Window> {
     this.#validation = texts.validation;
     this.#settings = settings;
     this.#dropouts = scaleDropouts(LANGUAGE_MODEL_DROPOUTS, settings.dropMult);
-    this.optimizer = new Optimizer(parameters, { weightDecay: settings.weightDecay, clip: settings.clip });
+    const { recipe, schedule, weightDecay, clip, optimizer: rule = 'adam' } = settings;
+    this.optimizer = new Optimizer(parameters, { ...adamOf(recipe), weightDecay, clip, rule });
     let left = settings.maxSteps;
     this.stepsPerEpoch = settings.epochs.map((_, epoch) => {
       const steps = Math.min(left, this.#windowLengths(epoch).length);
       left -= steps;
       return steps;
     });
-    this.#plan = new RatePlan(settings.epochs, this.stepsPerEpoch, SCHEDULES[settings.schedule]());
+    this.#plan = new RatePlan(settings.epochs, this.stepsPerEpoch, SCHEDULES[schedule](), beta1Of(recipe, schedule));
     this.#state = zeroState(sizes, settings.batch);
   }
 
   get settings(): TrainingTask<Window>['settings'] {
     // Neither epochs nor steps: a run may be made longer.
-    const { batch, bptt, schedule, dropMult, weightDecay, clip, seed, backwards } = this.#settings;
-    const trainingTokens = corpusLength(this.#corpus);
-    return { batch, bptt, schedule, dropMult, weightDecay, clip, seed, backwards, trainingTokens, precision: currentPrecision() };
+    const { batch, bptt, schedule, dropMult, weightDecay, clip, seed, backwards, recipe = 'paper', optimizer = 'adam' } = this.#settings;
+    return {
+      batch,
+      bptt,
+      schedule,
+      dropMult,
+      weightDecay,
+      clip,
+      seed,
+      backwards,
+      recipe,
+      optimizer,
+      trainingTokens: corpusLength(this.#corpus),
+      precision: currentPrecision(),
+    };
   }
 
   items(epoch: number, first: number): Iterable<Window> {
@@ -107,12 +129,13 @@ export class LanguageModelTask implements TrainingTask<Window> {
       const masks = drawMasks(this.#sizes, batch, this.#dropouts, { seed, step });
       const before = this.#state;
       let reported: Scalar | undefined;
-      this.optimizer.step(scaled, () => {
+      const total = (): Scalar => {
         const loss = languageModelLoss(this.optimizer.parameters, input, before, masks);
         this.#state = loss.state;
         reported = tf.keep(loss.crossEntropy);
         return loss.total;
-      });
+      };
+      this.optimizer.step(scaled, total, this.#plan.beta1At(epoch, stepInEpoch));
       disposeState(before);
       return reported as Scalar;
     });
@@ -123,8 +146,22 @@ export class LanguageModelTask implements TrainingTask<Window> {
     disposeState(this.#state);
     this.#state = zeroState(this.#sizes, this.#settings.batch);
     if (this.#validation === undefined) return {};
-    const validationLoss = languageModelEntropy(this.#sizes, this.optimizer.parameters, this.#validation, this.#settings);
+    const validationLoss = languageModelEntropy(this.#sizes, this.learnt(), this.#validation, this.#settings);
+    this.#validationLosses.push(validationLoss);
+    if (this.#settings.optimizer === 'nt-asgd' && isNonMonotone(this.#validationLosses)) this.optimizer.beginAveraging();
     return { validationLoss, perplexity: Math.exp(validationLoss) };
+  }
+
+  learnt(): Map<string, Tensor> {
+    return this.optimizer.learnt();
+  }
+
+  carriedNumbers(): readonly number[] {
+    return this.#validationLosses;
+  }
+
+  restoreNumbers(numbers: readonly number[]): void {
+    this.#validationLosses = [...numbers];
   }
 
   carried(): Map<string, Tensor> {

@@ -2,8 +2,16 @@ import { tf, type Tensor } from '../engine/operations.ts';
 import type { Optimizer, TrainedParameters } from '../optim/optimizer.ts';
 import { UserError } from '../../text/errors.ts';
 
+/** Counters of the optimizer's memory, by tensor. */
+export interface MomentCounts {
+  /** Updates made by Adam. */
+  readonly updates: Readonly<Record<string, number>>;
+  /** Values in each average, once averaging has begun. */
+  readonly averaged?: Readonly<Record<string, number>>;
+}
+
 /** The optimizer's memory as named tensors and counters, for a checkpoint. */
-export function storeMoments(optimizer: Optimizer): { moments: Map<string, Tensor>; updates: Record<string, number> } {
+export function storeMoments(optimizer: Optimizer): { moments: Map<string, Tensor>; counts: MomentCounts } {
   const moments = new Map<string, Tensor>();
   const updates: Record<string, number> = {};
   for (const [name, { first, second, updates: count }] of optimizer.moments) {
@@ -11,7 +19,13 @@ export function storeMoments(optimizer: Optimizer): { moments: Map<string, Tenso
     moments.set(`moments.second.${name}`, second);
     updates[name] = count;
   }
-  return { moments, updates };
+  if (optimizer.averages === undefined) return { moments, counts: { updates } };
+  const averaged: Record<string, number> = {};
+  for (const [name, { mean, count }] of optimizer.averages) {
+    moments.set(`moments.average.${name}`, mean);
+    averaged[name] = count;
+  }
+  return { moments, counts: { updates, averaged } };
 }
 
 /**
@@ -19,11 +33,7 @@ export function storeMoments(optimizer: Optimizer): { moments: Map<string, Tenso
  *
  * @throws UserError where the checkpoint is of a model with other sizes
  */
-export function restoreMoments(
-  optimizer: Optimizer,
-  tensors: ReadonlyMap<string, Tensor>,
-  updates: Readonly<Record<string, number>>,
-): void {
+export function restoreMoments(optimizer: Optimizer, tensors: ReadonlyMap<string, Tensor>, { updates, averaged }: MomentCounts): void {
   refuseOtherShapes(optimizer.parameters, tensors);
   const take = (name: string): Tensor => {
     const tensor = tensors.get(name);
@@ -38,10 +48,12 @@ export function restoreMoments(
   for (const [name, count] of Object.entries(updates)) {
     optimizer.moments.set(name, { first: take(`moments.first.${name}`), second: take(`moments.second.${name}`), updates: count });
   }
+  if (averaged === undefined) return;
+  optimizer.averages = new Map(Object.entries(averaged).map(([name, count]) => [name, { mean: take(`moments.average.${name}`), count }]));
 }
 
 function refuseOtherShapes(parameters: TrainedParameters, tensors: ReadonlyMap<string, Tensor>): void {
-  const stored = [...tensors.keys()].filter((name) => !/^(moments|state|lossScale)\./.test(name));
+  const stored = [...tensors.keys()].filter((name) => !/^(moments|state|lossScale|best)\./.test(name));
   const shape = (tensor: Tensor | undefined): string => (tensor === undefined ? 'not there' : `[${tensor.shape.join(', ')}]`);
   for (const name of new Set([...parameters.keys(), ...stored])) {
     const [before, now] = [shape(tensors.get(name)), shape(parameters.get(name))];

@@ -9,15 +9,29 @@ export class RatePlan {
   readonly #epochs: readonly EpochRates[];
   readonly #stepsPerEpoch: readonly number[];
   readonly #schedule: Schedule;
+  readonly #beta1: Schedule | undefined;
 
-  constructor(epochs: readonly EpochRates[], stepsPerEpoch: readonly number[], schedule: Schedule) {
+  /** @param beta1 Adam's beta1 over a phase, where it moves */
+  constructor(epochs: readonly EpochRates[], stepsPerEpoch: readonly number[], schedule: Schedule, beta1?: Schedule) {
     this.#epochs = epochs;
     this.#stepsPerEpoch = stepsPerEpoch;
     this.#schedule = schedule;
+    this.#beta1 = beta1;
   }
 
   /** Rates of the layer groups at one step of an epoch, first group to last; 0 means frozen. */
   at(epoch: number, stepInEpoch: number): number[] {
+    const factor = this.#schedule(...this.#placeInPhase(epoch, stepInEpoch));
+    return (this.#epochs[epoch] ?? []).map((rate) => rate * factor);
+  }
+
+  /** Adam's beta1 at one step of an epoch; undefined where it is always the same. */
+  beta1At(epoch: number, stepInEpoch: number): number | undefined {
+    return this.#beta1?.(...this.#placeInPhase(epoch, stepInEpoch));
+  }
+
+  /** The step within its phase, and the steps of that phase. */
+  #placeInPhase(epoch: number, stepInEpoch: number): [step: number, total: number] {
     const rates = this.#epochs[epoch] ?? [];
     const same = (other: EpochRates | undefined) => other !== undefined && other.every((rate, group) => rate === rates[group]);
     let first = epoch;
@@ -25,8 +39,7 @@ export class RatePlan {
     let end = epoch + 1;
     while (end < this.#epochs.length && same(this.#epochs[end])) end++;
     const steps = (from: number, to: number) => this.#stepsPerEpoch.slice(from, to).reduce((sum, count) => sum + count, 0);
-    const factor = this.#schedule(steps(first, epoch) + stepInEpoch, steps(first, end));
-    return rates.map((rate) => rate * factor);
+    return [steps(first, epoch) + stepInEpoch, steps(first, end)];
   }
 }
 

@@ -9,6 +9,7 @@ import { tf, type Tensor } from '../engine/operations.ts';
 import { requestPrecision, type Precision } from '../engine/precision.ts';
 import { toHost } from '../engine/transfer.ts';
 import { initializeHead, initializeLanguageModel } from '../model/initialize.ts';
+import { oneHot } from '../model/objective.ts';
 import { encoderShapes } from '../model/parameters.ts';
 import { gradualUnfreezing } from '../optim/unfreezing.ts';
 import { numbers, randomDocument, repetitiveCorpus, TINY } from '../testSupport.ts';
@@ -32,7 +33,13 @@ function classifier() {
   const encoder = [...encoderShapes(SIZES).keys()].map((name) => [name, all.get(name) as Tensor] as const);
   const parameters = new Map([...encoder, ...initializeHead(SIZES, 2, 5)]);
   const documents = Array.from({ length: 11 }, (_, row) => randomDocument(1 + ((row * 7) % 20), `training ${row}`));
-  const training = { documents, classes: documents.map((_, row) => row % 2) };
+  const training = {
+    documents,
+    targets: oneHot(
+      documents.map((_, row) => row % 2),
+      2,
+    ),
+  };
   const epochs = gradualUnfreezing({ rates: [0.002, 0.004, 0.008, 0.01], epochs: 2 });
   return { parameters, task: new ClassifierTask(SIZES, parameters, { training }, { ...SHARED, bpttWindow: 8, epochs }) };
 }

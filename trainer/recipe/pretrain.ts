@@ -5,7 +5,6 @@ import { readCorpusFields } from '../data/corpus.ts';
 import { cachedCorpus, encodeCorpus, encodeWith, type EncodedCorpus } from '../data/encodeCorpus.ts';
 import { corpusLength, type TokenCorpus } from '../data/tokenCorpus.ts';
 import { tf } from '../engine/operations.ts';
-import { toHost } from '../engine/transfer.ts';
 import { TOKENIZER_VERSION } from '../../text/tokenizer.ts';
 import { UserError } from '../../text/errors.ts';
 import { initializeLanguageModel } from '../model/initialize.ts';
@@ -15,7 +14,7 @@ import { full } from '../optim/unfreezing.ts';
 import { languageModelCard } from '../report/modelCard.ts';
 import { LanguageModelTask, type LanguageModelSettings } from './languageModelTask.ts';
 import { RunFolder } from './runFolder.ts';
-import { runTraining, type TrainingOptions, type TrainingOutcome } from './trainingLoop.ts';
+import { runTraining, type RunOptions, type TrainingOutcome } from './trainingLoop.ts';
 
 /** Every decision of a pretraining run. */
 export interface PretrainConfig extends Omit<LanguageModelSettings, 'epochs'> {
@@ -36,6 +35,8 @@ export interface PretrainConfig extends Omit<LanguageModelSettings, 'epochs'> {
   readonly dataLicence?: string | undefined;
   /** Where checkpoints go, if not in the run's folder. */
   readonly checkpoints?: string | undefined;
+  /** Where the tokenized corpus goes, if not in the run's folder: two directions share one. */
+  readonly corpusCache?: string | undefined;
 }
 
 /** Fewest tokens that are worth a step for each stream. */
@@ -45,17 +46,13 @@ const SMALLEST_STREAM = 8;
  * Step 1 of ULMFiT (Howard & Ruder 2018, section 3.1): a language model from general text. Writes a model folder at `out`.
  * The corpus, tokenized, and the checkpoints lie in the same folder, so `resume` goes on where a run was stopped.
  */
-export async function pretrain(
-  config: PretrainConfig,
-  out: string,
-  options: Omit<TrainingOptions, 'run' | 'config'>,
-): Promise<TrainingOutcome> {
+export async function pretrain(config: PretrainConfig, out: string, options: RunOptions): Promise<TrainingOutcome> {
   const run = new RunFolder(out, config.checkpoints);
   const note = options.onNote ?? (() => {});
 
-  const cache = join(out, 'corpus');
+  const cache = config.corpusCache ?? join(out, 'corpus');
   // A run that begins anew reads its text anew, because that may have changed.
-  if (!options.resume) await rm(cache, { recursive: true, force: true });
+  if (!options.resume && config.corpusCache === undefined) await rm(cache, { recursive: true, force: true });
   let checked: Texts | undefined;
   const encoded = await cachedCorpus(
     cache,
@@ -80,7 +77,7 @@ export async function pretrain(
   const settings = { ...config, epochs: full({ rates, epochs: config.epochs }) };
   const task = new LanguageModelTask(sizes, parameters, { training, validation }, settings);
   try {
-    const result = await runTraining(task, { ...options, run, config: { command: 'pretrain', ...config } });
+    const result = await runTraining(task, { ...options, run, config: options.config ?? { command: 'pretrain', ...config } });
     if (!result.interrupted) {
       const model: StoredModel = {
         description: {
@@ -94,7 +91,7 @@ export async function pretrain(
           ...(config.dataLicence !== undefined && { dataLicence: config.dataLicence }),
           created: new Date().toISOString(),
         },
-        tensors: toHost(parameters),
+        tensors: result.tensors,
         vocabulary,
       };
       await writeModel(out, model, { card: languageModelCard(model.description, config), precision: config.storedAs });

@@ -9,9 +9,10 @@ import { readModel, type StoredModel } from '../checkpoint/modelFolder.ts';
 import { toDevice } from '../engine/transfer.ts';
 import { languageModelShapes } from '../model/parameters.ts';
 import { randomValues } from '../testSupport.ts';
-import { classifierProbabilities } from './classifierTask.ts';
-import { TrainedClassifier } from './trainedClassifier.ts';
-import { readSets, trainClassifier, type ClassifierConfig, type ClassifierStart } from './trainClassifier.ts';
+import { classifierAnswers } from './classifierTask.ts';
+import { TrainedClassifier, type ClassifierMember } from './trainedClassifier.ts';
+import { readSets } from './heldOut.ts';
+import { trainClassifier, type ClassifierConfig, type ClassifierStart } from './trainClassifier.ts';
 
 type Row = readonly [text: string, label: string];
 
@@ -28,7 +29,7 @@ const documents = (counts: Readonly<Record<string, number>>): Row[] =>
     Array.from({ length: count }, (_, index): Row => [`${label} document number ${index}`, label]),
   );
 
-const countLabels = (set: readonly { readonly label: string }[]) =>
+const countLabels = (set: readonly { readonly label: string | undefined }[]) =>
   Object.fromEntries([...Map.groupBy(set, ({ label }) => label)].map(([label, ofLabel]) => [label, ofLabel.length]));
 
 const textsOf = (set: readonly { readonly fields: readonly string[] }[]) => set.map(({ fields }) => fields.join());
@@ -192,7 +193,8 @@ describe('trainClassifier', () => {
     expect(notes[0]).toBe('22 documents to train on, 2 held out, 2 labels, batches of 4');
     expect(outcome).toMatchObject({ steps: 12, interrupted: false });
     const classifier = await TrainedClassifier.open(out);
-    expect(classifier.model.description).toMatchObject({
+    const [member] = classifier.members;
+    expect(member?.model.description).toMatchObject({
       kind: 'classifier',
       labels: ['neg', 'pos'],
       chunkLength: 10,
@@ -200,7 +202,7 @@ describe('trainClassifier', () => {
       dataLicence: 'CC0-1.0',
       metrics: { steps: 12, accuracy: outcome.measured['accuracy'] },
     });
-    const [probabilities = new Float32Array()] = classifier.probabilities([classifier.encode(['a good film'])]);
+    const [probabilities = new Float32Array()] = classifier.answers([['a good film']]);
     expect(probabilities.reduce((sum, probability) => sum + probability, 0)).toBeCloseTo(1, 5);
     expect(await readFile(join(out, 'README.md'), 'utf8')).toContain('Answers with one of 2 labels: `neg`, `pos`.');
     expect(JSON.parse(await readFile(join(out, 'config.json'), 'utf8'))).toMatchObject({
@@ -217,7 +219,7 @@ describe('trainClassifier', () => {
     const classifier = await TrainedClassifier.open(out);
     const encoder = [...start.tensors].filter(([name]) => name !== 'decoder.bias');
     expect(encoder).toHaveLength(7);
-    for (const [name, { data }] of encoder) expect(classifier.model.tensors.get(name)?.data, name).toEqual(data);
+    for (const [name, { data }] of encoder) expect(classifier.members[0]?.model.tensors.get(name)?.data, name).toEqual(data);
     classifier.dispose();
   });
 
@@ -231,10 +233,11 @@ describe('trainClassifier', () => {
   it('reads documents from their end where the language model does', async () => {
     const { out } = await train({ languageModel: languageModel('backward') });
     const classifier = await TrainedClassifier.open(out);
-    const { description, tensors, vocabulary } = classifier.model;
+    const [member] = classifier.members as [ClassifierMember];
+    const { description, tensors, vocabulary } = member.model;
     expect(description.direction).toBe('backward');
     const forwardIds = vocabulary.encode(tokenize('a good film'));
-    expect(classifier.encode(['a good film'])).toEqual(forwardIds.toReversed());
+    expect(member.encode(['a good film'])).toEqual(forwardIds.toReversed());
     classifier.dispose();
 
     // The training itself read them so: its last figures are those of the reversed held-out documents.
@@ -246,9 +249,10 @@ describe('trainClassifier', () => {
     const parameters = toDevice(tensors);
     const lossOf = (turn: (ids: Int32Array) => Int32Array) => {
       const ids = validation.map(({ fields }) => turn(vocabulary.encode(tokenize(fields[0] ?? ''))));
-      const probabilities = classifierProbabilities(description.sizes, parameters, ids, { bptt: 10 });
+      const probabilities = classifierAnswers(description.sizes, parameters, ids, { bptt: 10 });
       return (
-        validation.reduce((sum, { label }, row) => sum - Math.log(probabilities[row]?.[labels.indexOf(label)] ?? 0), 0) / validation.length
+        validation.reduce((sum, { label }, row) => sum - Math.log(probabilities[row]?.[labels.indexOf(label ?? '')] ?? 0), 0) /
+        validation.length
       );
     };
     expect(lossOf((ids) => ids.toReversed())).toBeCloseTo(metrics.at(-1)?.['validationLoss'] ?? Number.NaN, 5);

@@ -8,6 +8,7 @@ import { UserError } from '../../text/errors.ts';
 import { tf, type Tensor } from '../engine/operations.ts';
 import { toHost } from '../engine/transfer.ts';
 import { initializeHead, initializeLanguageModel } from '../model/initialize.ts';
+import { oneHot } from '../model/objective.ts';
 import { encoderShapes } from '../model/parameters.ts';
 import type { Sizes } from '../model/presets.ts';
 import { gradualUnfreezing } from '../optim/unfreezing.ts';
@@ -60,14 +61,22 @@ function classifier(settings: Partial<ClassifierSettings> = {}) {
   const parameters = new Map([...encoder, ...initializeHead(SIZES, 2, 5)]);
   const set = (documents: number, name: string) => ({
     documents: Array.from({ length: documents }, (_, row) => randomDocument(1 + ((row * 7) % 20), `${name} ${row}`)),
-    classes: Array.from({ length: documents }, (_, row) => row % 2),
+    targets: oneHot(
+      Array.from({ length: documents }, (_, row) => row % 2),
+      2,
+    ),
   });
   const sets = { training: set(11, 'training'), validation: set(3, 'validation') };
   return { parameters, task: new ClassifierTask(SIZES, parameters, sets, { ...CLASSIFIER, ...settings }) };
 }
 
 /** Two different tasks that the loop must treat alike. */
-const TASKS = { languageModel, classifier };
+const TASKS = {
+  languageModel,
+  classifier,
+  /** Rates so high that the loss stalls and averaging begins. */
+  averaged: () => languageModel({ optimizer: 'nt-asgd', schedule: 'constant', epochs: new Array<number[]>(9).fill([8, 8, 8]) }),
+};
 
 interface Run {
   readonly outcome: TrainingOutcome;
@@ -280,6 +289,61 @@ describe('a run that is resumed with other settings', () => {
     const folder = await temporaryFolder();
     await run(upTo(1), folder, { recordEvery: 1 });
     expect(await run(upTo(2), folder, { resume: true, recordEvery: 1 })).toEqual(atOnce);
+  });
+});
+
+describe('a run that keeps its best epoch', () => {
+  /** A classifier whose epochs are given the losses of a list, whatever they were. */
+  function scripted(losses: readonly number[]) {
+    const created = classifier({ epochs: new Array<number[]>(losses.length).fill([0.01, 0.01, 0.01, 0.01]) });
+    const learnt: Map<string, unknown>[] = [];
+    const endEpoch = created.task.endEpoch.bind(created.task);
+    created.task.endEpoch = () => {
+      endEpoch();
+      const epoch = Math.round(created.task.optimizer.moments.get('head.1.bias')?.updates ?? 0) / (created.task.stepsPerEpoch[0] ?? 1);
+      learnt[epoch - 1] = toHost(created.parameters);
+      return { validationLoss: losses[epoch - 1] ?? Number.NaN };
+    };
+    return { ...created, learnt };
+  }
+
+  it("gives that epoch's weights and figures, not the last one's", async () => {
+    const created = scripted([3, 1, 2, 4]);
+    const { outcome } = await run(created, await temporaryFolder(), { keep: 'best' });
+    expect(outcome.measured).toEqual({ validationLoss: 1, epoch: 2 });
+    expect(outcome.tensors).toEqual(created.learnt[1]);
+    expect(outcome.tensors).not.toEqual(created.learnt[3]);
+    expect(outcome.steps).toBe(4 * (created.task.stepsPerEpoch[0] ?? 0));
+  });
+
+  it('gives the last epoch unless told', async () => {
+    const created = scripted([3, 1, 2]);
+    const { outcome } = await run(created, await temporaryFolder());
+    expect(outcome.measured).toEqual({ validationLoss: 2 });
+    expect(outcome.tensors).toEqual(created.learnt[2]);
+  });
+
+  it('stops early once so many epochs have not been better', async () => {
+    const created = scripted([3, 1, 2, 1.5, 0.5]);
+    const notes: string[] = [];
+    const { outcome } = await run(created, await temporaryFolder(), { earlyStopping: 2, onNote: (note) => void notes.push(note) });
+    expect(outcome.steps).toBe(4 * (created.task.stepsPerEpoch[0] ?? 0));
+    expect(outcome.measured).toEqual({ validationLoss: 1, epoch: 2 });
+    expect(notes.at(-1)).toBe('stopped early: epoch 2 had the least validation loss');
+  });
+
+  it('does so too where it is stopped and resumed, before and after the best epoch', async () => {
+    const losses = [3, 1, 2, 1.5, 0.5];
+    const whole = await run(scripted(losses), await temporaryFolder(), { earlyStopping: 2 });
+    const perEpoch = scripted(losses).task.stepsPerEpoch[0] ?? 0;
+    for (const stopAt of [1, 2 * perEpoch, 2 * perEpoch + 1, 4 * perEpoch]) {
+      const folder = await temporaryFolder();
+      const stop = new AbortController();
+      const onStep = ({ step }: { step: number }): void => void (step === stopAt && stop.abort());
+      await run(scripted(losses), folder, { earlyStopping: 2, signal: stop.signal, onStep });
+      const resumed = await run(scripted(losses), folder, { earlyStopping: 2, resume: true });
+      expect(resumed.outcome, `stopped at ${stopAt}`).toEqual(whole.outcome);
+    }
   });
 });
 

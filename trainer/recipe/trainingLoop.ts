@@ -1,11 +1,12 @@
 import { latestCheckpoint, saveCheckpoint } from '../checkpoint/checkpoint.ts';
+import type { HostTensor } from '../checkpoint/modelFolder.ts';
 import { currentDevice } from '../engine/device.ts';
 import { tf, type Scalar, type Tensor } from '../engine/operations.ts';
 import { currentPrecision } from '../engine/precision.ts';
 import { toDevice, toHost } from '../engine/transfer.ts';
 import type { Optimizer } from '../optim/optimizer.ts';
 import { UserError } from '../../text/errors.ts';
-import { restoreMoments, storeMoments } from './moments.ts';
+import { restoreMoments, storeMoments, type MomentCounts } from './moments.ts';
 import type { RunFolder } from './runFolder.ts';
 
 /** What a language model's and a classifier's training have apart; {@link runTraining} is what they share. */
@@ -19,8 +20,14 @@ export interface TrainingTask<Item> {
   items(epoch: number, first: number): Iterable<Item>;
   /** One optimizer step. */
   step(item: Item, position: StepPosition): StepOutcome;
-  /** Called after each epoch: resets what is carried within one, and measures. */
+  /** Called after each epoch: resets what is carried within one, and measures. A run with held-out data gives `validationLoss`. */
   endEpoch(): Record<string, number>;
+  /** What a model folder would hold: the parameters, or their averages. */
+  learnt(): Map<string, Tensor>;
+  /** Numbers besides tensors that a checkpoint must hold. */
+  carriedNumbers?(): readonly number[];
+  /** Takes them back. */
+  restoreNumbers?(numbers: readonly number[]): void;
   /** Tensors besides parameters and moments that a checkpoint must hold. */
   carried(): Map<string, Tensor>;
   /** Takes them back. */
@@ -53,11 +60,20 @@ export interface TrainingOptions {
   readonly recordEvery: number;
   /** Milliseconds between two checkpoints. */
   readonly checkpointEvery: number;
+  /** Which epoch's model is the result: the last one's (default), or the one with the least validation loss. */
+  readonly keep?: 'best' | 'last' | undefined;
+  /** Stop where the validation loss has not fallen for so many epochs; the best epoch's model is the result. */
+  readonly earlyStopping?: number | undefined;
   /** Aborting saves a checkpoint and stops. */
   readonly signal?: AbortSignal | undefined;
   readonly onStep?: ((step: StepReport) => void) | undefined;
   readonly onNote?: ((text: string) => void) | undefined;
+  /** After each epoch's figures are recorded. */
+  readonly onEpoch?: (() => Promise<void>) | undefined;
 }
+
+/** What whoever begins a run decides about it; the recipe adds the rest. */
+export type RunOptions = Omit<TrainingOptions, 'run' | 'config'> & { readonly config?: object | undefined };
 
 /** For a progress display. */
 export interface StepReport {
@@ -79,14 +95,24 @@ export interface TrainingOutcome {
   readonly tokens: number;
   /** Mean loss of the last recorded steps. */
   readonly trainingLoss: number;
-  /** What `endEpoch` measured last. */
+  /** What `endEpoch` measured of the result. */
   readonly measured: Readonly<Record<string, number>>;
   /** True when `signal` stopped it; a checkpoint was saved. */
   readonly interrupted: boolean;
+  /** The result, on the host. */
+  readonly tensors: ReadonlyMap<string, HostTensor>;
+}
+
+/** The epoch with the least validation loss so far. */
+interface BestEpoch {
+  /** Counts from 0. */
+  readonly epoch: number;
+  readonly measured: Readonly<Record<string, number>>;
+  readonly tensors: ReadonlyMap<string, HostTensor>;
 }
 
 /** The host's side of a checkpoint. */
-interface Progress {
+interface Progress extends MomentCounts {
   readonly settings: TrainingTask<unknown>['settings'];
   readonly epoch: number;
   readonly stepInEpoch: number;
@@ -96,12 +122,20 @@ interface Progress {
   readonly losses: readonly number[];
   readonly trainingLoss: number;
   readonly measured: Readonly<Record<string, number>>;
-  /** Updates of each tensor so far, for Adam's bias correction. */
-  readonly updates: Readonly<Record<string, number>>;
+  readonly numbers?: readonly number[];
+  /** Its tensors are among the checkpoint's, under {@link BEST}. */
+  readonly best?: Omit<BestEpoch, 'tensors'>;
 }
 
+const BEST = 'best.';
+
 /** What held in runs whose checkpoints do not name it yet. */
-const SETTINGS_OF_OLD: TrainingTask<unknown>['settings'] = { precision: 'fp32' };
+const SETTINGS_OF_OLD: TrainingTask<unknown>['settings'] = {
+  precision: 'fp32',
+  recipe: 'paper',
+  optimizer: 'adam',
+  objective: JSON.stringify({ task: 'singleLabel' }),
+};
 
 /** Runs a task from its beginning or its last checkpoint to its end. */
 export async function runTraining<Item>(task: TrainingTask<Item>, options: TrainingOptions): Promise<TrainingOutcome> {
@@ -116,6 +150,7 @@ class TrainingLoop<Item> {
   #tokens = 0;
   #trainingLoss = Number.NaN;
   #measured: Readonly<Record<string, number>> = {};
+  #best: BestEpoch | undefined;
   /** Losses since the last record: those still on the device, and those that a checkpoint had to read. */
   #pending: Scalar[] = [];
   #read: number[] = [];
@@ -150,6 +185,7 @@ class TrainingLoop<Item> {
       // Saved before the state is reset, so that a run that is made longer goes on in the middle of the epoch that was its last.
       await this.#save(epoch, end);
       await this.#endEpoch(epoch);
+      if (this.#hasStalled(epoch)) break;
     }
     return this.#outcome(false);
   }
@@ -201,26 +237,47 @@ class TrainingLoop<Item> {
       await this.#options.run.record({ step: this.#step, epoch: epoch + 1, ...this.#measured });
       this.#options.onNote?.(`epoch ${epoch + 1}: ${entries.map(([name, value]) => `${inWords(name)} ${value.toFixed(4)}`).join(', ')}`);
     }
+    const loss = this.#measured['validationLoss'];
+    if (this.#keepsBest && loss !== undefined && loss < (this.#best?.measured['validationLoss'] ?? Number.POSITIVE_INFINITY)) {
+      this.#best = { epoch, measured: this.#measured, tensors: toHost(this.#task.learnt()) };
+    }
+    await this.#options.onEpoch?.();
+  }
+
+  get #keepsBest(): boolean {
+    return this.#options.keep === 'best' || this.#options.earlyStopping !== undefined;
+  }
+
+  /** Whether the validation loss has not fallen for as many epochs as are allowed. */
+  #hasStalled(epoch: number): boolean {
+    const { earlyStopping, onNote } = this.#options;
+    if (earlyStopping === undefined || this.#best === undefined || epoch - this.#best.epoch < earlyStopping) return false;
+    onNote?.(`stopped early: epoch ${this.#best.epoch + 1} had the least validation loss`);
+    return true;
   }
 
   async #save(epoch: number, stepInEpoch: number): Promise<void> {
     const { optimizer, settings } = this.#task;
     this.#read.push(...this.#readPending());
-    const { moments, updates } = storeMoments(optimizer);
+    const { moments, counts } = storeMoments(optimizer);
+    const best = this.#best;
     const progress: Progress = {
       settings,
       epoch,
       stepInEpoch,
-      updates,
+      ...counts,
       step: this.#step,
       tokens: this.#tokens,
       losses: this.#read,
       trainingLoss: this.#trainingLoss,
       measured: this.#measured,
+      ...(this.#task.carriedNumbers !== undefined && { numbers: this.#task.carriedNumbers() }),
+      ...(best !== undefined && { best: { epoch: best.epoch, measured: best.measured } }),
     };
     const tensors = toHost(
       new Map([...optimizer.parameters, ...moments, ...(optimizer.lossScale?.tensors() ?? []), ...this.#task.carried()]),
     );
+    for (const [name, tensor] of best?.tensors ?? []) tensors.set(BEST + name, tensor);
     await saveCheckpoint(this.#options.run.checkpoints, this.#step, { tensors, progress });
     this.#lastSave = Date.now();
   }
@@ -230,8 +287,13 @@ class TrainingLoop<Item> {
     if (checkpoint === undefined) return { epoch: 0, stepInEpoch: 0 };
     const { progress } = checkpoint;
     refuseChanges({ ...SETTINGS_OF_OLD, ...progress.settings }, this.#task.settings);
-    const tensors = toDevice(checkpoint.tensors);
-    restoreMoments(this.#task.optimizer, tensors, progress.updates);
+    const [ofBest, ofRun] = partition(checkpoint.tensors, (name) => name.startsWith(BEST));
+    if (progress.best !== undefined) {
+      this.#best = { ...progress.best, tensors: new Map([...ofBest].map(([name, tensor]) => [name.slice(BEST.length), tensor])) };
+    }
+    const tensors = toDevice(ofRun);
+    restoreMoments(this.#task.optimizer, tensors, progress);
+    this.#task.restoreNumbers?.(progress.numbers ?? []);
     this.#task.optimizer.lossScale?.restore(tensors);
     this.#task.restoreCarried(tensors);
     this.#step = progress.step;
@@ -244,8 +306,27 @@ class TrainingLoop<Item> {
   }
 
   #outcome(interrupted: boolean): TrainingOutcome {
-    return { steps: this.#step, tokens: this.#tokens, trainingLoss: this.#trainingLoss, measured: this.#measured, interrupted };
+    const { measured, tensors } = this.#best ?? { measured: this.#measured, tensors: toHost(this.#task.learnt()) };
+    const bestEpoch = this.#best === undefined ? {} : { epoch: this.#best.epoch + 1 };
+    return {
+      steps: this.#step,
+      tokens: this.#tokens,
+      trainingLoss: this.#trainingLoss,
+      measured: { ...measured, ...bestEpoch },
+      interrupted,
+      tensors,
+    };
   }
+}
+
+/** The entries that fulfil a condition, and the others. */
+function partition<Value>(
+  entries: ReadonlyMap<string, Value>,
+  condition: (name: string) => boolean,
+): [Map<string, Value>, Map<string, Value>] {
+  const parts: [Map<string, Value>, Map<string, Value>] = [new Map(), new Map()];
+  for (const [name, value] of entries) parts[condition(name) ? 0 : 1].set(name, value);
+  return parts;
 }
 
 function refuseChanges(before: TrainingTask<unknown>['settings'], now: TrainingTask<unknown>['settings']): void {

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { temporaryFolder } from '../../test/temporaryFolder.ts';
-import { chartSvg, logarithmicTicks, svgToPng, writeFigure, type Figure } from './chart.ts';
+import { chartSvg, logarithmicTicks, svgToPng, writeFigure, type Figure, type LineChart } from './chart.ts';
 
 const FIGURE: Figure = {
   title: 'Speed & size',
@@ -98,4 +98,47 @@ test('a figure is written as SVG and as PNG of twice its size', async () => {
 test('the PNG has its texts: without them it is another picture', async () => {
   const svg = await chartSvg(FIGURE);
   expect(svgToPng(svg).equals(svgToPng(svg.replaceAll(/<text[^]*?<\/text>/g, '')))).toBe(false);
+});
+
+const line = (name: string) => ({ name, points: [0, 5].map((x) => ({ x, y: x })) });
+const figureOf = (series: LineChart['series'], axis: Partial<LineChart['x']> = {}): Figure => ({
+  title: '',
+  charts: [{ title: '', x: { label: 'x', ...axis }, y: { label: 'y' }, series }],
+});
+
+test('pale and dashed lines are no entries of the legend, and a pale one has the colour of another', async () => {
+  const series = [line('strong'), { ...line('raw'), look: 'pale', colourOf: 'strong' }, { ...line('even'), look: 'dashed' }] as const;
+  const svg = await chartSvg(figureOf([...series, line('other')]));
+  expect(textsOf(svg)).toEqual(expect.arrayContaining(['strong', 'other']));
+  expect(textsOf(svg)).not.toEqual(expect.arrayContaining(['raw']));
+  const strokes = Array.from(
+    svg.matchAll(/stroke="(#[0-9a-f]{6})" stroke-width="(1|1.5|2.5)"/g),
+    ([, colour, width]) => `${width} ${colour}`,
+  );
+  expect(strokes).toEqual(expect.arrayContaining(['1 #0072b2', '1.5 #5c6670', '2.5 #0072b2', '2.5 #d55e00']));
+  expect(textsOf(await chartSvg(figureOf(series)))).not.toContain('strong');
+});
+
+test('bars stand side by side on the axis, and an axis has the ends it is given', async () => {
+  const bars = [
+    { x: 0, until: 10, y: 4 },
+    { x: 10, until: 20, y: 1 },
+  ];
+  const svg = await chartSvg(figureOf([{ name: 'bars', look: 'bars', points: bars }], { range: [0, 40], ticks: [0, 40] }));
+  // 560 pixels are 40 units wide, 320 are 4 high.
+  const paths = Array.from(svg.matchAll(/aria-roledescription="rect mark"[^>]*? d="(M[^"]*)"/g), ([, path]) => path);
+  expect(paths).toEqual(['M0,0h140v320h-140Z', 'M140,240h140v80h-140Z']);
+  expect(textsOf(svg)).toEqual(expect.arrayContaining(['0', '40']));
+});
+
+test('a scatter has a mark for each point', async () => {
+  const points = Array.from({ length: 50 }, (_, index) => ({ x: index, y: index % 7 }));
+  const svg = await chartSvg(figureOf([{ name: 'points', look: 'points', points }]));
+  expect(svg.match(/aria-roledescription="circle"|aria-roledescription="point"/g)).toHaveLength(50);
+});
+
+test('few points are marked, many are not, each line by itself', async () => {
+  const many = { name: 'many', points: Array.from({ length: 40 }, (_, x) => ({ x, y: x })) };
+  const marks = (svg: string) => (svg.match(/aria-roledescription="point"/g) ?? []).length;
+  expect(marks(await chartSvg(figureOf([line('few'), many])))).toBe(2);
 });

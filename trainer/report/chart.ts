@@ -4,15 +4,24 @@ import { Resvg } from '@resvg/resvg-js';
 import { parse, View } from 'vega';
 import { compile, type Config, type TopLevelSpec } from 'vega-lite';
 
-/** One line of a chart. */
+/** One line of a chart, or other marks that belong together. */
 export interface Series {
   readonly name: string;
   readonly points: readonly Point[];
+  /**
+   * Default: a line. `pale` is a thin line behind the others, `dashed` a grey line to compare with: neither is in the legend. `points` are
+   * not joined, and `bars` stand from 0 to `y` between `x` and `until`.
+   */
+  readonly look?: 'line' | 'pale' | 'dashed' | 'points' | 'bars';
+  /** The series whose colour a pale one has. */
+  readonly colourOf?: string;
 }
 
 export interface Point {
   readonly x: number;
   readonly y: number;
+  /** Where a bar ends. */
+  readonly until?: number;
   /** Ends of a band around the line, such as the least and greatest of several measurements. */
   readonly low?: number;
   readonly high?: number;
@@ -25,12 +34,15 @@ export interface Axis {
   readonly scale?: 'linear' | 'log';
   /** A linear axis begins at 0; default true for y, false for x. */
   readonly fromZero?: boolean;
+  /** Ends of the axis; default: round numbers around the values. */
+  readonly range?: readonly [low: number, high: number];
   /** Places of labels and grid lines; default: round numbers. */
   readonly ticks?: readonly number[];
 }
 
 /** Lines over a common x axis. */
 export interface LineChart {
+  /** Empty where the figure's says enough. */
   readonly title: string;
   readonly x: Axis;
   readonly y: Axis;
@@ -41,6 +53,7 @@ export interface LineChart {
 
 /** One chart or several beside and below each other. */
 export interface Figure {
+  /** Empty where the text around it says enough. */
   readonly title: string;
   /** What must be known to read it: data, machine, what the band is. */
   readonly subtitle?: string;
@@ -146,22 +159,18 @@ function fontFiles(): string[] {
 
 /** The figure in Vega-Lite's terms. A series has its colour by its name, the same in all charts, and there is one legend above them. */
 function specification({ title, subtitle, charts, columns = 1, width = 560, height = 320 }: Figure): TopLevelSpec {
-  const names = [...new Set(charts.flatMap(({ series }) => series.map(({ name }) => name)))];
-  const color = {
-    field: 'series',
-    type: 'nominal',
-    scale: { domain: names, range: names.map((_, index) => COLOURS[index % COLOURS.length] ?? INK) },
-    ...(names.length === 1 && { legend: null }),
-  } as const;
+  const color = colours(charts.flatMap(({ series }) => series));
   return {
     $schema: 'https://vega.github.io/schema/vega-lite/v6.json',
     config: CONFIG,
-    title: {
-      text: title,
-      fontSize: 20,
-      offset: 22,
-      ...(subtitle !== undefined && { subtitle, subtitleColor: FAINT_INK, subtitleFontSize: 13, subtitlePadding: 8 }),
-    },
+    ...(title !== '' && {
+      title: {
+        text: title,
+        fontSize: 20,
+        offset: 22,
+        ...(subtitle !== undefined && { subtitle, subtitleColor: FAINT_INK, subtitleFontSize: 13, subtitlePadding: 8 }),
+      },
+    }),
     columns,
     align: 'each',
     spacing: { row: 44, column: 44 },
@@ -170,23 +179,80 @@ function specification({ title, subtitle, charts, columns = 1, width = 560, heig
   };
 }
 
-function panel<Color>({ title, x, y, series, marks }: LineChart, color: Color) {
-  const values = series.flatMap(({ name, points }) => points.map((point) => ({ series: name, ...point })));
-  const point = marks ?? series.every(({ points }) => points.length <= MOST_MARKS);
-  const banded = values.some(({ low }) => low !== undefined);
-  const across = values.map((value) => value.x);
-  const upwards = values.flatMap((value) => [value.low ?? value.y, value.high ?? value.y]);
-  const horizontal = { field: 'x', type: 'quantitative', scale: scaleOf(x, false), axis: axisOf(x, across), title: x.label } as const;
-  const vertical = { type: 'quantitative', scale: scaleOf(y, true), axis: axisOf(y, upwards), title: y.label } as const;
-  const band = { mark: { type: 'area', opacity: 0.15 }, encoding: { y: { ...vertical, field: 'low' }, y2: { field: 'high' } } } as const;
-  const line = {
-    mark: { type: 'line', strokeWidth: 2.5, strokeCap: 'round', strokeJoin: 'round', ...(point && { point: { size: 46, filled: true } }) },
-    encoding: { y: { ...vertical, field: 'y' } },
+/** Each name's colour, and a legend of those that stand for themselves, where there are several. */
+function colours(series: readonly Series[]) {
+  const names = [...new Set(series.map(({ name }) => name))];
+  const looks = new Map(series.map((each) => [each.name, each]));
+  const shown = names.filter((name) => !['pale', 'dashed'].includes(looks.get(name)?.look ?? 'line'));
+  const colourOf = (name: string): string => {
+    const { look, colourOf: other = name } = looks.get(name) ?? {};
+    return look === 'dashed' ? FAINT_INK : (COLOURS[Math.max(0, shown.indexOf(other)) % COLOURS.length] ?? INK);
+  };
+  return {
+    field: 'series',
+    type: 'nominal',
+    scale: { domain: names, range: names.map(colourOf) },
+    legend: shown.length > 1 ? { values: shown } : null,
   } as const;
-  return { title, data: { values }, encoding: { x: horizontal, color }, layer: banded ? [band, line] : [line] };
 }
 
-function scaleOf({ scale = 'linear', fromZero }: Axis, zeroByDefault: boolean) {
+/** From the back to the front. */
+const LOOKS = ['bars', 'pale', 'dashed', 'line', 'points'] as const;
+
+function panel<Color>({ title, x, y, series, marks }: LineChart, color: Color) {
+  const points = series.flatMap((each) => each.points);
+  const across = points.map((point) => point.x);
+  const upwards = points.flatMap((point) => [point.low ?? point.y, point.high ?? point.y]);
+  const horizontal = { field: 'x', type: 'quantitative', scale: scaleOf(x, false), axis: axisOf(x, across), title: x.label } as const;
+  const vertical = { type: 'quantitative', scale: scaleOf(y, true), axis: axisOf(y, upwards), title: y.label } as const;
+  const ordered = LOOKS.flatMap((look) => series.filter((each) => (each.look ?? 'line') === look));
+  return {
+    ...(title !== '' && { title }),
+    encoding: { x: horizontal, color },
+    layer: [
+      ...ordered.filter(isBanded).map((each) => ({
+        data: dataOf(each),
+        mark: { type: 'area', opacity: 0.15 } as const,
+        encoding: { y: { ...vertical, field: 'low' }, y2: { field: 'high' } },
+      })),
+      ...ordered.map((each) => ({
+        data: dataOf(each),
+        mark: markOf(each, marks),
+        encoding: {
+          y: { ...vertical, field: 'y' },
+          ...(each.look === 'bars' && { x2: { field: 'until' }, y2: { datum: 0 } }),
+        },
+      })),
+    ],
+  };
+}
+
+function dataOf({ name, points }: Series) {
+  return { values: points.map((point) => ({ series: name, ...point })) };
+}
+
+function isBanded({ points }: Series): boolean {
+  return points.some(({ low }) => low !== undefined);
+}
+
+function markOf({ look = 'line', points }: Series, marks: boolean = points.length <= MOST_MARKS) {
+  const line = { type: 'line', strokeCap: 'round', strokeJoin: 'round' } as const;
+  switch (look) {
+    case 'bars':
+      return { type: 'rect', opacity: 0.75, stroke: '#ffffff', strokeWidth: 1 } as const;
+    case 'points':
+      return { type: 'point', size: 22, filled: true, opacity: 0.45 } as const;
+    case 'pale':
+      return { ...line, strokeWidth: 1, opacity: 0.6 } as const;
+    case 'dashed':
+      return { ...line, strokeWidth: 1.5, strokeDash: [5, 5] };
+    case 'line':
+      return { ...line, strokeWidth: 2.5, ...(marks && { point: { size: 46, filled: true } }) } as const;
+  }
+}
+
+function scaleOf({ scale = 'linear', fromZero, range }: Axis, zeroByDefault: boolean) {
+  if (range !== undefined) return { type: scale, domain: [...range], nice: false };
   return scale === 'log' ? ({ type: 'log', nice: false } as const) : ({ type: 'linear', zero: fromZero ?? zeroByDefault } as const);
 }
 

@@ -1,0 +1,117 @@
+import { join } from 'node:path';
+import { kindOf } from '../data/source.ts';
+import { PRESETS, type Preset } from '../model/presets.ts';
+import type { OptimizerName } from '../optim/rules.ts';
+import type { ScheduleName } from '../optim/schedules.ts';
+import { DEFAULT_SEED, NT_ASGD, PRETRAINING } from '../recipe/defaults.ts';
+import type { pretrain as pretrainLanguageModel, PretrainConfig } from '../recipe/pretrain.ts';
+import { UserError } from '../../text/errors.ts';
+import { decisions, given, runMembers, type Directions, type RunResult, type RunSettings } from './run.ts';
+
+/** How a language model is pretrained. What is left out has the value of `recipe/defaults.ts`, or of the preset. */
+export interface PretrainOptions extends RunSettings {
+  readonly preset?: Preset | undefined;
+  /** Numbers a word. */
+  readonly embedding?: number | undefined;
+  /** Units of all LSTM layers but the last. */
+  readonly hidden?: number | undefined;
+  readonly layers?: number | undefined;
+  /** Largest vocabulary. */
+  readonly vocab?: number | undefined;
+  /** Words seen fewer times are unknown. */
+  readonly minCount?: number | undefined;
+  /** Text columns, where the corpus is a table. */
+  readonly text?: readonly string[] | undefined;
+  /** Held-out text; default: the last hundredth of the corpus. */
+  readonly valid?: string | undefined;
+  /** Parallel streams. */
+  readonly batch?: number | undefined;
+  /** Tokens through which gradients flow back, on average. */
+  readonly bptt?: number | undefined;
+  readonly epochs?: number | undefined;
+  readonly maxSteps?: number | undefined;
+  readonly maxTokens?: number | undefined;
+  readonly learningRate?: number | undefined;
+  readonly schedule?: ScheduleName | undefined;
+  readonly optimizer?: OptimizerName | undefined;
+  readonly dropMult?: number | undefined;
+  readonly weightDecay?: number | undefined;
+  readonly clip?: number | undefined;
+  readonly direction?: Directions | undefined;
+  /** Store the finished weights in 16 bits. */
+  readonly half?: boolean | undefined;
+  readonly dataLicence?: string | undefined;
+  readonly seed?: number | undefined;
+  /** Where checkpoints go; default: `checkpoints` in `out`. */
+  readonly checkpoints?: string | undefined;
+}
+
+/**
+ * Step 1 of ULMFiT: a language model from general text (Howard & Ruder 2018, section 3.1).
+ *
+ * @param corpus a text file, a table or a folder of them
+ * @throws UserError for text that cannot be read, too little of it, or an `out` that holds an earlier run
+ * @example
+ * await pretrain('wiki/', { out: 'models/wiki', preset: 'small', maxTokens: 1e7 });
+ */
+export async function pretrain(corpus: string, options: PretrainOptions): Promise<RunResult> {
+  if (corpus === '-')
+    throw new UserError('A corpus cannot come from standard input, because a resumed run reads it again. Give a file or a folder.');
+  await kindOf(corpus); // Before anything is written.
+  const all = {
+    ...PRETRAINING,
+    ...(options.optimizer === 'nt-asgd' && NT_ASGD),
+    direction: 'forward',
+    seed: DEFAULT_SEED,
+    ...given(options),
+  };
+  const preset = PRESETS[all.preset];
+  const fromTokens = all.maxTokens === undefined ? Number.POSITIVE_INFINITY : Math.ceil(all.maxTokens / (all.batch * all.bptt));
+  const { batch, bptt, epochs, learningRate, schedule, optimizer, dropMult, weightDecay, clip, seed, minCount, text, out } = all;
+  const both = all.direction === 'both';
+  const config: Omit<PretrainConfig, 'backwards'> = {
+    corpus,
+    batch,
+    bptt,
+    epochs,
+    learningRate,
+    schedule,
+    optimizer,
+    dropMult,
+    weightDecay,
+    clip,
+    seed,
+    minCount,
+    text,
+    validation: all.valid,
+    sizes: {
+      vocabulary: all.vocab ?? preset.vocabulary,
+      embedding: all.embedding ?? preset.embedding,
+      hidden: all.hidden ?? preset.hidden,
+      layers: all.layers ?? preset.layers,
+    },
+    maxSteps: Math.min(all.maxSteps ?? Number.POSITIVE_INFINITY, fromTokens),
+    storedAs: all.half === true ? 'F16' : 'F32',
+    dataLicence: all.dataLicence,
+    ...(both && { corpusCache: join(out, 'corpus') }),
+  };
+  const workload = { sizes: config.sizes, tokens: bptt, predictsWords: true };
+  const members = directionsOf(all.direction as Directions).map((direction) => {
+    const checkpoints = both && all.checkpoints !== undefined ? join(all.checkpoints, direction) : all.checkpoints;
+    return {
+      direction,
+      batch,
+      workload,
+      checkpoints,
+      train: async (folder: string, run: Parameters<typeof pretrainLanguageModel>[2]) => {
+        const recipe = await import('../recipe/pretrain.ts'); // which loads the engine
+        return recipe.pretrain({ ...config, backwards: direction === 'backward', checkpoints }, folder, run);
+      },
+    };
+  });
+  return runMembers(options, { command: 'pretrain', data: corpus, ...decisions(all) }, members);
+}
+
+function directionsOf(direction: Directions): ('forward' | 'backward')[] {
+  return direction === 'both' ? ['forward', 'backward'] : [direction];
+}

@@ -1,0 +1,137 @@
+import { isPair, readMembers } from '../checkpoint/modelFolder.ts';
+import { PRESETS } from '../model/presets.ts';
+import type { Task } from '../model/task.ts';
+import type { ScheduleName } from '../optim/schedules.ts';
+import type { UnfreezingName } from '../optim/unfreezing.ts';
+import { writeEvaluation, type ClassifierEvaluation } from '../report/evaluation.ts';
+import { CLASSIFIER_TRAINING_OF, DEFAULT_SEED, PRETRAINING, type RecipeName } from '../recipe/defaults.ts';
+import type { ClassifierConfig, ClassifierStart, LabelWeights, trainClassifier } from '../recipe/trainClassifier.ts';
+import { UserError } from '../../text/errors.ts';
+import { membersOf } from './fineTune.ts';
+import { decisions, given, runMembers, type Direction, type Directions, type RunResult, type RunSettings } from './run.ts';
+
+/** How a classifier is trained. What is left out has the value of the recipe (`recipe/defaults.ts`). */
+export interface TrainOptions extends RunSettings {
+  /** The language model to start from, or a pair of them; where it is left out, `fromScratch` must be given. */
+  readonly from?: string | undefined;
+  /** Start from random weights. */
+  readonly fromScratch?: boolean | undefined;
+  /** Which of a pair; default: all that `from` has, and forward from scratch. */
+  readonly direction?: Directions | undefined;
+  /** Default: the paper's. */
+  readonly recipe?: RecipeName | undefined;
+  /** Default: one label a document. */
+  readonly task?: Task | undefined;
+  /** Bounds of the numbers of a regression. */
+  readonly range?: readonly [low: number, high: number] | undefined;
+  /** How much each label weighs in the loss; default: all the same. */
+  readonly labelWeights?: LabelWeights | undefined;
+  readonly text?: readonly string[] | undefined;
+  readonly label?: string | undefined;
+  /** What stands between the labels of a document in a table; default `;`. */
+  readonly labelSeparator?: string | undefined;
+  /** Held-out documents. */
+  readonly valid?: string | undefined;
+  /** Share held out where there is no `valid`. */
+  readonly validFraction?: number | undefined;
+  /** Train on this many labelled documents only, balanced, drawn by the seed. */
+  readonly labels?: number | undefined;
+  readonly epochs?: number | undefined;
+  /** Documents in a step. */
+  readonly batch?: number | undefined;
+  /** Tokens of a chunk. */
+  readonly bptt?: number | undefined;
+  /** Tokens at a document's end that send gradients. */
+  readonly bpttWindow?: number | undefined;
+  readonly learningRate?: number | undefined;
+  readonly schedule?: ScheduleName | undefined;
+  readonly unfreezing?: UnfreezingName | undefined;
+  /** Each layer group 2.6 times slower than the one after it; default: true. */
+  readonly discriminative?: boolean | undefined;
+  readonly dropMult?: number | undefined;
+  readonly weightDecay?: number | undefined;
+  readonly clip?: number | undefined;
+  readonly seed?: number | undefined;
+}
+
+/**
+ * Step 3 of ULMFiT: a classifier on top of a language model (Howard & Ruder 2018, section 3.3).
+ *
+ * @param data labelled documents: a table, JSON Lines, Parquet, or folders by label
+ * @throws UserError for data that cannot be read or learnt from, a model that is no language model, or an `out` that holds an earlier run
+ * @example
+ * await train('reviews.csv', { from: 'runs/lm', out: 'runs/classifier', labels: 100 });
+ */
+export async function train(data: string, options: TrainOptions): Promise<RunResult> {
+  const { from, fromScratch = false } = options;
+  if (from === undefined && !fromScratch)
+    throw new UserError('Name a language model to start from, or say that there is none (fromScratch).');
+  const starts = from === undefined ? scratch(options) : await fromModels(from, options);
+  // Random weights have nothing to preserve: all layers learn from the beginning, at one rate.
+  const usual = from === undefined ? ({ unfreezing: 'full', discriminative: false } as const) : {};
+  const all = {
+    ...CLASSIFIER_TRAINING_OF[options.recipe ?? 'paper'],
+    discriminative: true,
+    seed: DEFAULT_SEED,
+    ...usual,
+    ...given(options),
+  };
+  const { valid: validation, validFraction: validationFraction, ...rest } = all;
+  const config: ClassifierConfig = { ...rest, data, validation, validationFraction };
+  if (config.range !== undefined && config.task !== 'regression') throw new UserError('Bounds are for --regression: labels have none.');
+  const members = starts.map(({ direction, start }) => ({
+    direction,
+    batch: all.batch,
+    workload: {
+      sizes: 'scratch' in start ? start.scratch.sizes : start.languageModel.description.sizes,
+      tokens: all.bpttWindow,
+      predictsWords: false,
+    },
+    train: async (folder: string, run: Parameters<typeof trainClassifier>[3]) => {
+      const recipe = await import('../recipe/trainClassifier.ts'); // which loads the engine
+      return recipe.trainClassifier(start, config, folder, run);
+    },
+  }));
+  const result = await runMembers(options, { command: 'train', data, ...decisions(all) }, members);
+  if (!result.interrupted) await judgeHeldOut(result, config, options.onNote);
+  return result;
+}
+
+/** Leaves what each classifier, and a pair together, answers to the held-out documents in their folders: the reports show it. */
+async function judgeHeldOut({ out, members }: RunResult, config: ClassifierConfig, onNote: TrainOptions['onNote']): Promise<void> {
+  const { readSets } = await import('../recipe/heldOut.ts');
+  const { evaluateClassifier } = await import('../recipe/evaluate.ts');
+  const { writeRunReport } = await import('../report/runReport.ts');
+  const { validation } = await readSets(config);
+  if (validation.length === 0) return;
+  for (const member of members) {
+    await writeEvaluation(member.out, evaluateClassifier(await readMembers(member.out), validation));
+    await writeRunReport(member.out);
+  }
+  if (!(await isPair(out))) return;
+  const evaluation = evaluateClassifier(await readMembers(out), validation);
+  await writeEvaluation(out, evaluation);
+  onNote?.(`both directions together: ${inShort(evaluation)}`);
+}
+
+function inShort(evaluation: ClassifierEvaluation): string {
+  if (evaluation.task === 'singleLabel') return `accuracy ${evaluation.metrics.accuracy.toFixed(4)}`;
+  if (evaluation.task === 'multiLabel') return `micro F1 ${evaluation.metrics.microF1.toFixed(4)}`;
+  return `root mean squared error ${evaluation.metrics.rootMeanSquaredError.toFixed(4)}`;
+}
+
+interface Start {
+  readonly direction: Direction;
+  readonly start: ClassifierStart;
+}
+
+async function fromModels(from: string, { direction }: TrainOptions): Promise<Start[]> {
+  const models = membersOf(await readMembers(from, 'languageModel'), { from, direction });
+  return models.map((languageModel) => ({ direction: languageModel.description.direction, start: { languageModel } }));
+}
+
+function scratch({ direction = 'forward' }: TrainOptions): Start[] {
+  const limits = { maxSize: PRESETS.small.vocabulary, minCount: PRETRAINING.minCount };
+  const directions: Direction[] = direction === 'both' ? ['forward', 'backward'] : [direction];
+  return directions.map((each) => ({ direction: each, start: { scratch: { sizes: PRESETS.small, limits, direction: each } } }));
+}
