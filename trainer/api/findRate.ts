@@ -68,8 +68,10 @@ const FEWEST_STEPS = 20;
 export async function findRate(data: string, options: FindRateOptions): Promise<FoundRates> {
   const { from, step = 'train', groups = 'all', signal, onStep } = options;
   const { lowest, highest, steps } = { ...RANGE_TEST, ...given(options) };
-  if (!(lowest > 0 && lowest < highest)) throw new UserError(`The lowest rate, ${lowest}, must be above 0 and below the highest, ${highest}.`);
-  if (!(Number.isInteger(steps) && steps >= FEWEST_STEPS)) throw new UserError(`A range test needs at least ${FEWEST_STEPS} steps, not ${steps}.`);
+  if (!(lowest > 0 && lowest < highest))
+    throw new UserError(`The lowest rate, ${lowest}, must be above 0 and below the highest, ${highest}.`);
+  if (!(Number.isInteger(steps) && steps >= FEWEST_STEPS))
+    throw new UserError(`A range test needs at least ${FEWEST_STEPS} steps, not ${steps}.`);
   const [model] = membersOf(await readMembers(from, 'languageModel'), options) as [StoredModel];
   const rates = rangeRates({ lowest, highest, steps });
   // An epoch for each rate, whatever the peak: that is how a step gets its own.
@@ -99,7 +101,12 @@ interface Tested {
 /** What both steps have in a test: the highest rate is 1, so that the layer groups' rates are shares; the schedule is the test's. */
 const OF_THE_TEST = { learningRate: 1, schedule: 'constant' } as const;
 
-async function testOfFineTuning(data: string, model: StoredModel, options: FindRateOptions, { plan, rates, controls }: Test): Promise<Tested> {
+async function testOfFineTuning(
+  data: string,
+  model: StoredModel,
+  options: FindRateOptions,
+  { plan, rates, controls }: Test,
+): Promise<Tested> {
   const { prepareFineTuning } = await import('../recipe/fineTuneLanguageModel.ts');
   const all = { ...FINE_TUNING_OF[options.recipe ?? 'paper'], seed: DEFAULT_SEED, ...given(options), ...OF_THE_TEST };
   const { batch, bptt, discriminative, maxVocab: maxVocabulary } = all;
@@ -114,7 +121,12 @@ async function testOfFineTuning(data: string, model: StoredModel, options: FindR
   }
 }
 
-async function testOfTraining(data: string, model: StoredModel, options: FindRateOptions, { plan, rates, controls }: Test): Promise<Tested> {
+async function testOfTraining(
+  data: string,
+  model: StoredModel,
+  options: FindRateOptions,
+  { plan, rates, controls }: Test,
+): Promise<Tested> {
   const { prepareClassifier } = await import('../recipe/trainClassifier.ts');
   const usual = { ...CLASSIFIER_TRAINING_OF[options.recipe ?? 'paper'], discriminative: true, seed: DEFAULT_SEED };
   // What training would hold out is held out here too, so that nothing of it decides the rate.

@@ -93,14 +93,21 @@ export async function runMembers(settings: RunSettings, config: object, members:
       onNote,
       config,
       checkpointEvery: checkpointMinutes * 60_000,
-      onEpoch: async () => void (await writeRunReport(folder)),
+      onEpoch: () => report(folder, onNote),
     };
     const { tensors: _, ...outcome } = await member.train(folder, run).catch(withMemoryAdvice(member));
     done.push({ ...outcome, direction: member.direction, out: folder });
     if (outcome.interrupted) break;
-    await writeRunReport(folder);
+    await report(folder, onNote);
   }
   return { out, interrupted: done.some(({ interrupted }) => interrupted), members: done };
+}
+
+/** Makes a run's page anew. Whatever goes wrong with it, training goes on. */
+async function report(folder: string, onNote: RunSettings['onNote']): Promise<void> {
+  await writeRunReport(folder).catch((error: unknown) =>
+    onNote?.(`no report could be written: ${error instanceof Error ? error.message : String(error)}`),
+  );
 }
 
 type State = 'empty' | 'begun' | 'finished' | 'foreign';

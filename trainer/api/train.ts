@@ -78,7 +78,7 @@ export async function train(data: string, options: TrainOptions): Promise<RunRes
   };
   const { valid: validation, validFraction: validationFraction, ...rest } = all;
   const config: ClassifierConfig = { ...rest, data, validation, validationFraction };
-  if (config.range !== undefined && config.task !== 'regression') throw new UserError('Bounds are for --regression: labels have none.');
+  refuseRangeOfLabels(config);
   const members = starts.map(({ direction, start }) => ({
     direction,
     batch: all.batch,
@@ -97,6 +97,11 @@ export async function train(data: string, options: TrainOptions): Promise<RunRes
   return result;
 }
 
+/** @throws UserError where labels shall have bounds */
+export function refuseRangeOfLabels({ range, task }: Pick<TrainOptions, 'range' | 'task'>): void {
+  if (range !== undefined && task !== 'regression') throw new UserError('Bounds are for --regression: labels have none.');
+}
+
 /** Leaves what each classifier, and a pair together, answers to the held-out documents in their folders: the reports show it. */
 async function judgeHeldOut({ out, members }: RunResult, config: ClassifierConfig, onNote: TrainOptions['onNote']): Promise<void> {
   const { readSets } = await import('../recipe/heldOut.ts');
@@ -111,6 +116,7 @@ async function judgeHeldOut({ out, members }: RunResult, config: ClassifierConfi
   if (!(await isPair(out))) return;
   const evaluation = evaluateClassifier(await readMembers(out), validation);
   await writeEvaluation(out, evaluation);
+  await writeRunReport(out);
   onNote?.(`both directions together: ${inShort(evaluation)}`);
 }
 

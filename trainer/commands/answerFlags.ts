@@ -1,4 +1,7 @@
+import { Option } from '@commander-js/extra-typings';
+
 import type { TrainOptions } from '../api/train.ts';
+import { bounds } from './values.ts';
 
 /** What kind of answer is learnt, as flags. */
 export interface AnswerFlags {
@@ -17,3 +20,12 @@ export function answersOf<Options extends object>({
   const task = multiLabel === true ? 'multiLabel' : regression === true ? 'regression' : undefined;
   return { ...options, task, range: bounds };
 }
+
+export const multiLabel = () => new Option('--multi-label', 'any number of labels may apply to a document').conflicts('regression');
+
+export const labelSeparator = () =>
+  new Option('--label-separator <text>', 'what stands between the labels of a document in a table (default: ";")');
+
+export const regression = () => new Option('--regression', 'the label is a number');
+
+export const range = () => new Option('--bounds <low,high>', 'what the numbers of a regression lie between').argParser(bounds);

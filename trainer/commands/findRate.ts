@@ -35,7 +35,8 @@ export async function findRate(data: string, command: CommandUnknownOpts): Promi
   const warning = rangeTestWarning(found);
   if (warning !== undefined) console.error(warning);
   const rate = found.suggestions.valley;
-  if (rate !== undefined) console.error(`\nNext:  ulmfit ${found.step} ${data} --from ${options.from} --learning-rate ${rateText(rate)} --out …`);
+  if (rate !== undefined)
+    console.error(`\nNext:  ulmfit ${found.step} ${data} --from ${options.from} --learning-rate ${rateText(rate)} --out …`);
 }
 
 const ENDS = {

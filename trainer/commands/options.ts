@@ -20,12 +20,6 @@ export interface ComputationOptions {
   readonly precision?: Precision | undefined;
 }
 
-export interface EvaluateOptions extends ComputationOptions {
-  readonly text?: readonly string[] | undefined;
-  readonly label?: string | undefined;
-  readonly json?: boolean | undefined;
-}
-
 export interface PredictOptions extends ComputationOptions {
   readonly file?: string | undefined;
   readonly text?: readonly string[] | undefined;

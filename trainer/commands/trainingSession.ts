@@ -19,19 +19,11 @@ export async function trainingSession(
   { json = false }: SessionOptions,
   run: (controls: Pick<RunSettings, 'signal' | 'onStep' | 'onNote'>) => Promise<RunResult>,
 ): Promise<void> {
-  const interruption = new AbortController();
-  const interrupt = (): void => {
-    process.stderr.write('\nStopping after this step…\n');
-    interruption.abort();
-  };
-  process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
-  const display = new Display(label);
+  const display = new ProgressDisplay(label);
   try {
-    const { out, members, interrupted } = await run({
-      signal: interruption.signal,
-      onStep: (step) => display.step(step),
-      onNote: (text) => display.note(text),
-    });
+    const { out, members, interrupted } = await untilInterrupted((signal) =>
+      run({ signal, onStep: (step) => display.step(step), onNote: (text) => display.note(text) }),
+    );
     display.done();
     if (interrupted) {
       console.error(`Stopped at step ${members.at(-1)?.steps}; a checkpoint is saved. Run the same command with --resume to go on.`);
@@ -50,12 +42,26 @@ export async function trainingSession(
     else console.error(`Written to ${out}`);
   } finally {
     display.done();
+  }
+}
+
+/** Gives a run a signal that Ctrl-C aborts. The second Ctrl-C ends the program. */
+export async function untilInterrupted<Result>(run: (signal: AbortSignal) => Promise<Result>): Promise<Result> {
+  const interruption = new AbortController();
+  const interrupt = (): void => {
+    process.stderr.write('\nStopping after this step…\n');
+    interruption.abort();
+  };
+  process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
+  try {
+    return await run(interruption.signal);
+  } finally {
     process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
   }
 }
 
 /** Turns reports of steps into a progress line. */
-class Display {
+export class ProgressDisplay {
   readonly #label: string;
   #started = performance.now();
   #progress: Progress | undefined;

@@ -56,8 +56,7 @@ export function evaluateClassifier(models: readonly StoredModel[], documents: re
       texts,
       targets: documents.map((document) => targetOf(document, task, labels)),
       answers: classifier.answers(texts),
-      temperature: models[0]?.description.temperature,
-      averaged: models.length > 1,
+      ...(models.length > 1 ? { averaged: true } : { temperature: models[0]?.description.temperature }),
     });
   } finally {
     classifier.dispose();

@@ -56,7 +56,7 @@ export interface TrainingOptions {
   /** Every decision, for config.json, which names device and precision too: written once it is clear that the run can go on. */
   readonly config: object;
   readonly resume: boolean;
-  /** Steps between two lines of metrics. */
+  /** Steps between two lines of metrics; the last step of an epoch has a line too. */
   readonly recordEvery: number;
   /** Milliseconds between two checkpoints. */
   readonly checkpointEvery: number;
@@ -195,7 +195,8 @@ class TrainingLoop<Item> {
     this.#pending.push(loss);
     this.#step++;
     this.#tokens += tokens;
-    const recorded = this.#step % this.#options.recordEvery === 0 || this.#step === this.#totalSteps;
+    const endsEpoch = position.stepInEpoch + 1 === this.#task.stepsPerEpoch[position.epoch];
+    const recorded = this.#step % this.#options.recordEvery === 0 || endsEpoch;
     if (recorded) await this.#record(position.epoch, learningRate);
     this.#options.onStep?.({
       step: this.#step,

@@ -67,7 +67,7 @@ export async function evaluationSections(evaluation: Evaluation): Promise<Sectio
       return [
         confusionSection(evaluation.labels, evaluation.metrics.confusion),
         labelsSection(evaluation.metrics.labels),
-        await reliabilitySection(evaluation.reliability, 'of the likeliest label'),
+        await reliabilitySection(evaluation.reliability, 'of the likeliest label', 'were right'),
         wrongSection(
           evaluation.mostWrong.map(wrongLabel),
           'that got another label than their own, those first whose own label seemed least likely',
@@ -76,7 +76,7 @@ export async function evaluationSections(evaluation: Evaluation): Promise<Sectio
     case 'multiLabel':
       return [
         labelsSection(evaluation.metrics.labels),
-        await reliabilitySection(evaluation.reliability, 'of each label'),
+        await reliabilitySection(evaluation.reliability, 'of each label', 'had the label'),
         wrongSection(evaluation.mostWrong.map(wrongLabels), 'that got a label too many or too few, the surest mistakes first'),
       ];
     case 'regression':
@@ -108,8 +108,11 @@ function labelsSection(metrics: Readonly<Record<string, LabelMetrics>>): Section
   };
 }
 
-/** @param what whose probability is meant */
-async function reliabilitySection(reliability: readonly Reliability[], what: string): Promise<Section> {
+/**
+ * @param what whose probability is meant
+ * @param right when an answer is right
+ */
+async function reliabilitySection(reliability: readonly Reliability[], what: string, right: string): Promise<Section> {
   const { lines, bars } = reliabilityFigures(reliability);
   return {
     id: 'calibration',
@@ -120,7 +123,7 @@ async function reliabilitySection(reliability: readonly Reliability[], what: str
           await picture(lines, {
             title: 'Reliability',
             explanation:
-              `Answers in ten bins by probability ${what}, and how many of each bin were right. On the dashed line a probability can be taken at ` +
+              `Answers in ten bins by probability ${what}, and how many of each bin ${right}. On the dashed line a probability can be taken at ` +
               'its word; below it the model is too sure.',
           }),
           await picture(bars, { title: 'Confidence', explanation: 'How often each probability is given, as the model answers.' }),

@@ -231,4 +231,8 @@ it('writes a report for each run of a pair', async () => {
   }
   expect(await writeRunReports(folder)).toEqual([join(folder, 'forward/report.html'), join(folder, 'backward/report.html')]);
   expect(await readFile(join(folder, 'backward/report.html'), 'utf8')).toContain('<h1>Fine-tuning: backward</h1>');
+  // What both answer together is a page of its own.
+  await writeEvaluation(folder, singleLabelEvaluation(['a', 'b']));
+  expect(await writeRunReports(folder)).toHaveLength(3);
+  expect(await readFile(join(folder, 'report.html'), 'utf8')).toMatch(/<h1>Evaluation: [^]*<h2 id="confusion-title"/);
 });

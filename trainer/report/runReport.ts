@@ -3,7 +3,7 @@ import { basename, join, resolve } from 'node:path';
 import { writeFileAtomically } from '../checkpoint/atomicFile.ts';
 import { isPair, PAIR } from '../checkpoint/modelFolder.ts';
 import { runCurves } from './curves.ts';
-import type { Evaluation } from './evaluation.ts';
+import { type Evaluation, readEvaluation } from './evaluation.ts';
 import { evaluationFigures, evaluationSections } from './evaluationSections.ts';
 import { html } from './markup.ts';
 import { figure } from './modelCard.ts';
@@ -38,15 +38,15 @@ export async function writeRunReport(folder: string, extra: RunReportExtra = {})
 }
 
 /**
- * Writes the report of a run, or those of both runs of a pair.
+ * Writes the report of a run, or those of both runs of a pair, and of what both come to together where that was measured.
  *
  * @returns the pages' paths
  */
 export async function writeRunReports(folder: string): Promise<string[]> {
+  if (!(await isPair(folder))) return [await writeRunReport(folder)];
+  const together = (await readEvaluation(folder)) === undefined ? [] : [folder];
   const paths: string[] = [];
-  for (const run of (await isPair(folder)) ? PAIR.map((direction) => join(folder, direction)) : [folder]) {
-    paths.push(await writeRunReport(run));
-  }
+  for (const run of [...PAIR.map((direction) => join(folder, direction)), ...together]) paths.push(await writeRunReport(run));
   return paths;
 }
 
@@ -61,7 +61,7 @@ async function runReport(run: RunRecord, { evaluation = run.evaluation }: RunRep
     settingsSection(run),
   ];
   return renderPage({
-    title: `${titleOf(run.config)}: ${basename(resolve(run.folder))}`,
+    title: `${titleOf(run)}: ${basename(resolve(run.folder))}`,
     lead: leadOf(run),
     figures: [...runFigures(run), ...(evaluation === undefined ? measuredFigures(run) : evaluationFigures(evaluation))],
     sections: sections.filter((section) => section !== false),
@@ -69,9 +69,10 @@ async function runReport(run: RunRecord, { evaluation = run.evaluation }: RunRep
   });
 }
 
-function titleOf({ command }: RunRecord['config']): string {
+function titleOf({ config, training, evaluation }: RunRecord): string {
   const titles: Readonly<Record<string, string>> = { pretrain: 'Pretraining', finetune: 'Fine-tuning', train: 'Training' };
-  return titles[String(command)] ?? 'Run';
+  const unnamed = training.length === 0 && evaluation !== undefined ? 'Evaluation' : 'Run'; // a pair's folder has no run of its own
+  return titles[String(config['command'])] ?? unnamed;
 }
 
 function leadOf({ config, model, training }: RunRecord): string {
