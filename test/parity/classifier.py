@@ -11,10 +11,11 @@ from fastai.text.models import awdlstm
 from fastai.text.models import core as models
 from torch import nn
 
+import formula
 from common import (
     EMBEDDING, HIDDEN, LAYERS, PADDING_ID, VOCABULARY,
-    encoder_gradients, encoder_weights, prefixed, randomize_encoder, save_golden, set_up, train_without_dropout,
-    uniform,
+    encoder_gradients, encoder_weights, given_masks, prefixed, randomize_encoder, save_golden, set_up, their_matrix,
+    train_without_dropout, uniform,
 )
 
 # Chosen so that float32 is good enough for a tolerance of 1e-5: `check_conditioning` refuses most others. One unit of
@@ -26,6 +27,10 @@ CLASSES, HEAD_HIDDEN, CHUNK = 3, 50, 7
 # With 7: the 23-token document trains on its last two chunks, and the 14-token one on its last alone,
 # for its first chunk ends exactly where the window starts.
 WINDOW = 7
+# The encoder's dropouts; the head has none. Not in equal parts, as in language_model.py.
+DROPOUT = {"embed_p": 0.15, "input_p": 0.25, "weight_p": 0.4, "hidden_p": 0.3}
+# Chosen as the seed was.
+MASKS = "classifier.16"
 
 
 def make_model(generator: torch.Generator) -> models.SequentialRNN:
@@ -111,15 +116,44 @@ def encode_windowed(model, document: torch.Tensor) -> torch.Tensor:
     return torch.cat(outputs, dim=1)
 
 
+def document_masks(row: int):
+    """The masks of one document's chunk in fastai's order, from a formula: see formula.py."""
+    widths = [HIDDEN] * (LAYERS - 1) + [EMBEDDING]
+    yield formula.mask(f"{MASKS}.embedding", (VOCABULARY, 1), DROPOUT["embed_p"])
+    yield formula.mask(f"{MASKS}.input", (len(LENGTHS), EMBEDDING), DROPOUT["input_p"])[row][None, None]
+    for layer, width in enumerate(widths):
+        yield their_matrix(formula.mask(f"{MASKS}.recurrentWeights.{layer}", (width, 4 * width), DROPOUT["weight_p"]))
+        if layer < LAYERS - 1:
+            yield formula.mask(f"{MASKS}.hidden.{layer}", (len(LENGTHS), width), DROPOUT["hidden_p"])[row][None, None]
+
+
+def encode_dropped(row: int):
+    """`encode_whole` with dropout. fastai draws anew for every chunk; here a document keeps its masks, as in ours."""
+
+    def encode(model, document: torch.Tensor) -> torch.Tensor:
+        encoder = model[0].module
+        encoder.train()
+        for dropout, name in [(encoder.encoder_dp, "embed_p"), (encoder.input_dp, "p"), *((part, "p") for part in encoder.hidden_dps)]:
+            setattr(dropout, name, 0.5)  # not 0, so that it asks for a mask
+        encoder.reset()
+        outputs = []
+        for chunk in document.split(CHUNK):
+            with given_masks(document_masks(row)):
+                outputs.append(encoder(chunk[None]))
+        return torch.cat(outputs, dim=1)
+
+    return encode
+
+
 def pool(output: torch.Tensor) -> torch.Tensor:
     """fastai's [last, max, mean] of one document: [1, 3E]."""
     return models.masked_concat_pool(output, torch.zeros(output.shape[:2], dtype=torch.bool), CHUNK)
 
 
-def train_batch(model, documents: list[torch.Tensor], encode) -> dict[str, torch.Tensor]:
+def train_batch(model, documents: list[torch.Tensor], encode_row) -> dict[str, torch.Tensor]:
     """Forward and backward of one batch in training mode, without an optimizer step."""
     model.zero_grad()
-    pooled = torch.cat([pool(encode(model, document)) for document in documents])
+    pooled = torch.cat([pool(encode_row(row)(model, document)) for row, document in enumerate(documents)])
     logits = model[1].layers(pooled)
     loss = F.cross_entropy(logits, torch.tensor(LABELS))
     loss.backward()
@@ -169,16 +203,17 @@ def check_padded_batch(model, documents: list[torch.Tensor]) -> None:
 
 
 @torch.no_grad()
-def check_conditioning(model, documents: list[torch.Tensor]) -> None:
-    """Batch norm divides by these deviations: where one is tiny but not zero, float32's rounding would be blown up."""
-    pooled = torch.cat([pool(encode_whole(model, document)) for document in documents])
+def check_conditioning(model, documents: list[torch.Tensor], encode_row) -> torch.Tensor:
+    """Batch norm divides by these deviations: where one is tiny but not zero, float32's rounding would be blown up. Returns the
+    variances in the head's hidden layer."""
+    pooled = torch.cat([pool(encode_row(row)(model, document)) for row, document in enumerate(documents)])
     normalized = (pooled - pooled.mean(dim=0)) / (pooled.var(dim=0, correction=0) + 1e-5).sqrt()
     norm, linear = head_parts(model[1])[0]
     hidden = linear(normalized * norm.weight + norm.bias).relu()
     variances = hidden.var(dim=0, correction=0)
     assert pooled.var(dim=0, correction=0).min() > 2e-4
     assert variances[variances > 0].min() > 0.01
-    assert (variances == 0).sum() == 1
+    return variances
 
 
 def padded_columns(documents: list[torch.Tensor]) -> torch.Tensor:
@@ -191,7 +226,7 @@ def make_golden() -> None:
     model = make_model(generator)
     documents = [torch.randint(PADDING_ID + 1, VOCABULARY, (length,), generator=generator) for length in LENGTHS]
     check_padded_batch(model, documents)
-    check_conditioning(model, documents)
+    assert (check_conditioning(model, documents, lambda row: encode_whole) == 0).sum() == 1
     before = running_statistics(model[1])
     tensors = {
         "ids": padded_columns(documents), "lengths": torch.tensor(LENGTHS), "labels": torch.tensor(LABELS),
@@ -200,21 +235,48 @@ def make_golden() -> None:
         }),
         "evaluation.logits": evaluate(model, documents),
     }
-    whole = train_batch(model, documents, encode_whole)
+    whole = train_batch(model, documents, lambda row: encode_whole)
     tensors |= whole | prefixed("after", running_statistics(model[1]))
     tensors["after.evaluation.logits"] = evaluate(model, documents)
-    windowed = train_batch(model, documents, encode_windowed)
+    windowed = train_batch(model, documents, lambda row: encode_windowed)
     for name in ("pooled", "logits", "loss"):
         torch.testing.assert_close(windowed[name], whole[name], rtol=1e-12, atol=1e-12)
     tensors |= {f"window.{name}": tensor for name, tensor in windowed.items() if name.startswith("gradients.")}
+    check_conditioning(model, documents, encode_dropped)
+    tensors |= prefixed("dropout", train_batch(model, documents, encode_dropped))
     norm = head_parts(model[1])[0][0]
     sizes = {"vocabulary": VOCABULARY, "embedding": EMBEDDING, "hidden": HIDDEN, "layers": LAYERS}
     facts = {
-        "sizes": sizes, "classes": CLASSES, "headHidden": HEAD_HIDDEN, "chunkLength": CHUNK, "window": WINDOW,
+        "sizes": sizes, "masks": MASKS, "classes": CLASSES, "headHidden": HEAD_HIDDEN, "chunkLength": CHUNK, "window": WINDOW, "dropout": DROPOUT,
         "normEpsilon": norm.eps, "normMomentum": norm.momentum,
     }
     save_golden("classifier", tensors, facts)
 
 
+# Concat pooling alone. With a length that is a multiple of the chunk's, fastai's padding and pooling are right for every document.
+POOLED_LENGTHS, POOLED_CHUNK = [12, 10, 5, 4, 3, 1], 4
+
+
+def make_pooling_golden() -> None:
+    """fastai's masked_concat_pool on rows padded as `pad_chunk` does it: values, and gradients of their weighted sum."""
+    time, batch = max(POOLED_LENGTHS), len(POOLED_LENGTHS)
+    outputs = formula.uniform("pooling.outputs", (time, batch, EMBEDDING), 1.0).requires_grad_()
+    rows, masks = [], []
+    for row, length in enumerate(POOLED_LENGTHS):
+        mask = pad_chunk(torch.zeros(length), pad_idx=1, pad_first=True, seq_len=POOLED_CHUNK, pad_len=time).bool()
+        start = int((~mask).nonzero()[0])
+        behind = time - start - length
+        # What would win every maximum stands where padding is.
+        padding = [torch.full((count, EMBEDDING), 9.0, dtype=torch.float64) for count in (start, behind)]
+        rows.append(torch.cat([padding[0], outputs[:length, row], padding[1]]))
+        masks.append(mask)
+    pooled = models.masked_concat_pool(torch.stack(rows), torch.stack(masks), POOLED_CHUNK)
+    weights = formula.uniform("pooling.weights", (batch, 3 * EMBEDDING), 1.0)
+    (pooled * weights).sum().backward()
+    tensors = {"lengths": torch.tensor(POOLED_LENGTHS), "pooled": pooled, "gradient": outputs.grad}
+    save_golden("pooling", tensors, {"embedding": EMBEDDING})
+
+
 if __name__ == "__main__":
     make_golden()
+    make_pooling_golden()

@@ -1,10 +1,14 @@
 """What the golden makers share: our names and layouts for PyTorch's tensors, random weights, and the file format."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy
 import torch
+from fastai.text.models import awdlstm
 from fastai.text.models.awdlstm import AWD_LSTM
 from safetensors.numpy import save_file
 
@@ -39,6 +43,11 @@ def our_matrix(weight: torch.Tensor) -> torch.Tensor:
     return our_gates(weight).t()
 
 
+def their_matrix(weight: torch.Tensor) -> torch.Tensor:
+    """The way back: exchanging two blocks a second time restores them."""
+    return our_gates(weight.t())
+
+
 def lstm_parameters(encoder: AWD_LSTM, layer: int) -> dict[str, torch.nn.Parameter]:
     """The parameters of one layer by PyTorch's names. fastai keeps the undropped recurrent weights as `_raw`."""
     dropped = encoder.rnns[layer]
@@ -65,6 +74,23 @@ def train_without_dropout(model: torch.nn.Module, encoder: AWD_LSTM) -> None:
     model.train()
     for dropped in encoder.rnns:
         dropped.eval()
+
+
+@contextmanager
+def given_masks(masks: Iterator[torch.Tensor]):
+    """Lets fastai drop by these masks instead of its own, in the order in which it draws: embedding, input, then per layer
+    the recurrent weights and (not after the last one) the hidden, then a language model's output. None may be left over."""
+
+    def take(shape) -> torch.Tensor:
+        mask = next(masks)
+        assert tuple(mask.shape) == tuple(shape), f"fastai wants a mask of {tuple(shape)}, not {tuple(mask.shape)}"
+        return mask
+
+    drawn = patch.object(awdlstm, "dropout_mask", lambda x, size, p: take(size))
+    weights = patch.object(awdlstm.F, "dropout", lambda weight, p: weight * take(weight.shape))
+    with drawn, weights:
+        yield
+    assert next(masks, None) is None
 
 
 def encoder_weights(encoder: AWD_LSTM) -> dict[str, torch.Tensor]:

@@ -21,6 +21,8 @@ from common import (
 
 SEED = 2018
 BATCH, TIME, BATCHES = 4, 7, 3
+# The batch of which the golden with dropout also has AR and TAR each by itself.
+REGULARIZED_BATCH = 1
 ALPHA, BETA = 2.0, 1.0
 NO_DROPOUT = {"input_p": 0.0, "hidden_p": 0.0, "output_p": 0.0, "weight_p": 0.0, "embed_p": 0.0}
 # Not in equal parts: a mask used at another's place, or scaled by another's rate, cannot pass.
@@ -81,32 +83,50 @@ def named_masks(masks: list[torch.Tensor]) -> dict[str, torch.Tensor]:
     return named
 
 
-def regularized(plain: torch.Tensor, raw: torch.Tensor, dropped: torch.Tensor) -> torch.Tensor:
-    """AR and TAR in float64, checked against fastai's RNNRegularizer, which computes them in float32."""
-    activation = ALPHA * dropped.pow(2).mean()
-    temporal = BETA * (raw[:, 1:] - raw[:, :-1]).pow(2).mean()
-    total = plain + activation + temporal
-    learner = SimpleNamespace(training=True, loss_grad=plain.clone(), rnn=SimpleNamespace(out=dropped, raw_out=raw))
-    regularizer = RNNRegularizer(alpha=ALPHA, beta=BETA)
-    regularizer.learn = learner
-    regularizer.after_loss()  # adds to loss_grad in place
-    torch.testing.assert_close(total, learner.loss_grad, rtol=1e-6, atol=0)
-    return total
+def regularization(raw: torch.Tensor, dropped: torch.Tensor) -> dict[str, torch.Tensor]:
+    """AR and TAR in float64, each checked against fastai's RNNRegularizer, which computes it in float32."""
+    terms = {
+        "activation": ALPHA * dropped.pow(2).mean(),
+        "temporal": BETA * (raw[:, 1:] - raw[:, :-1]).pow(2).mean(),
+    }
+    for name, coefficients in {"activation": {"alpha": ALPHA}, "temporal": {"beta": BETA}}.items():
+        learner = SimpleNamespace(training=True, loss_grad=torch.zeros(()).double(), rnn=SimpleNamespace(out=dropped, raw_out=raw))
+        regularizer = RNNRegularizer(**coefficients)
+        regularizer.learn = learner
+        with torch.no_grad():
+            regularizer.after_loss()  # adds to loss_grad in place
+        torch.testing.assert_close(terms[name].detach(), learner.loss_grad, rtol=1e-6, atol=0)
+    return terms
 
 
-def run_batch(model, ids: torch.Tensor, targets: torch.Tensor, dropout: dict[str, float]) -> dict[str, torch.Tensor]:
+def regularization_alone(model, terms: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Each term by itself: its value, and its gradients. They do not reach the decoder."""
+    result = {}
+    for name, term in terms.items():
+        model.zero_grad()
+        term.backward(retain_graph=True)
+        assert model[1].decoder.bias.grad is None
+        gradients = {key: gradient.clone() for key, gradient in encoder_gradients(model[0]).items()}
+        result |= {f"{name}.value": term, **prefixed(f"{name}.gradients", gradients)}
+    model.zero_grad()
+    return result
+
+
+def run_batch(model, ids: torch.Tensor, targets: torch.Tensor, dropout: dict[str, float], apart: bool) -> dict[str, torch.Tensor]:
     """One training batch without an optimizer step. fastai is batch-major; what is returned is time-major."""
     model.zero_grad()
     with recorded_masks(dropout) as masks:
         logits, raw, dropped = model(ids)
     plain = F.cross_entropy(logits.reshape(-1, VOCABULARY), targets.reshape(-1))
-    total = regularized(plain, raw, dropped)
+    terms = regularization(raw, dropped)
+    alone = regularization_alone(model, terms) if apart else {}
+    total = plain + sum(terms.values())
     total.backward()
     result = {
         "ids": ids.t(), "targets": targets.t(),
         "output.raw": raw.transpose(0, 1), "output.dropped": dropped.transpose(0, 1),
         "logits": logits.transpose(0, 1), "loss.crossEntropy": plain, "loss.total": total,
-        **prefixed("masks", named_masks(masks)),
+        **prefixed("masks", named_masks(masks)), **prefixed("regularization", alone),
         **prefixed("gradients", encoder_gradients(model[0])),
         "gradients.decoder.bias": model[1].decoder.bias.grad.clone(),
     }
@@ -125,7 +145,8 @@ def make_golden(name: str, dropout: dict[str, float]) -> None:
     for number in range(BATCHES):
         start = number * TIME
         ids, targets = stream[:, start:start + TIME], stream[:, start + 1:start + TIME + 1]
-        tensors |= prefixed(f"batch.{number}", run_batch(model, ids, targets, dropout))
+        apart = any(dropout.values()) and number == REGULARIZED_BATCH
+        tensors |= prefixed(f"batch.{number}", run_batch(model, ids, targets, dropout, apart))
     sizes = {"vocabulary": VOCABULARY, "embedding": EMBEDDING, "hidden": HIDDEN, "layers": LAYERS}
     facts = {"sizes": sizes, "batches": BATCHES, "time": TIME, "batch": BATCH, "alpha": ALPHA, "beta": BETA, "dropout": dropout}
     save_golden(name, tensors, facts)
