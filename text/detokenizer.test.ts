@@ -14,6 +14,18 @@ describe('detokenize', () => {
     'The boys’ toys aren’t “theirs”; I dont know.',
     'See example.org or e-mail someone@example.org.',
     'Ещё один текст: «да», 5 км.',
+    'Geht’s dir gut? „Ja“, sagte sie: „5 km zum 1. Mai.“ Die E-Mail-Adresse, „wirklich”!',
+    'L’été dernier, j’ai vu «Amélie»: c’était génial!',
+    'Zażółć gęślą jaźń; ŁÓDŹ to duże miasto.',
+    'Σήμερα ο καιρός είναι καλός. Ο ΟΔΥΣΣΕΑΣ ΔΙΑΒΑΖΕΙ; «ΝΑΙ».',
+    'الطقس جميل اليوم، وأنا أقرأ كتابا عن المدن الكبيرة؛ هل تقرأ؟',
+    'היום מזג האוויר יפה, ואני קורא ספר: ארה״ב.',
+    'من کتاب می‌خوانم و خوشحالم.',
+    'आज मौसम अच्छा है। मैं किताब पढ़ रहा हूँ।',
+    '오늘은 날씨가 좋아서 책을 읽고 있습니다. "서울"은 큰 도시입니다!',
+    'Hôm nay trời đẹp và tôi đang đọc một cuốn sách.',
+    'cafe\u0301, e\u0301te\u0301',
+    'Great 👍🏽 👨‍👩‍👧 ❤️ 🇩🇪 🇫🇷 1️⃣ 🏳️‍🌈!',
   ])('gives back %j', (text) => {
     expect(detokenize(tokenize(text)).toLowerCase()).toBe(text.toLowerCase());
   });
@@ -21,6 +33,17 @@ describe('detokenize', () => {
   it('gives back case', () => {
     const text = "Hello NASA, I am Mr. Smith and I DON'T SHOUT.";
     expect(detokenize(tokenize(text))).toBe(text);
+  });
+
+  it.each([
+    ['STRAßE', 'xxup straße'], // ß in capitals would be SS, and come back as ss
+    ['DİKKAT', 'xxup di̇kkat'],
+    ['Straße', 'xxmaj straße'],
+    ['ÉTÉ', 'xxup été'],
+    ['ﬁne', 'xxmaj ﬁne'],
+  ])('writes capitals that lead back to the word: %s', (text, tokens) => {
+    expect(detokenize(tokens.split(' '))).toBe(text);
+    expect(detokenize(tokens.split(' ')).toLowerCase()).toBe(tokens.split(' ')[1]);
   });
 
   it('gives each field a line', () => {

@@ -18,17 +18,16 @@ const MOST_REPETITIONS = 1000; // a language model can write any number
 
 const TIGHT_BEFORE = new Set([
   ...',.;:!?%…)]}”»’',
-  '\u3001',
-  '\u3002',
+  ...'،؛؟۔।॥',
   "n't",
   'n’t',
   ...["'s", "'ll", "'re", "'ve", "'d", "'m", "'y"].flatMap((ending) => [ending, ending.replace("'", '’')]),
 ]);
-const TIGHT_AFTER = new Set('([{“‘«$£€¥#¿¡');
+const TIGHT_AFTER = new Set('([{“‘„«$£€¥#¿¡');
 /** Punctuation as wide as a Han character, which stands for the space beside it. */
 const WIDE_PUNCTUATION = /^[\u3001-\u3003\u3008-\u3011\u3014-\u301f\u30fb\uff01-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65]+$/;
 /** What goes on with the character before it: marks, skin tones, tags of flags. */
-const GOES_ON = /^[\p{M}\u200d\u{1f3fb}-\u{1f3ff}\u{e0020}-\u{e007f}]/u;
+const GOES_ON = /^[\p{M}\p{Emoji_Modifier}\u200d\u{e0020}-\u{e007f}]/u;
 const FLAG_LETTER = /^[\u{1f1e6}-\u{1f1ff}]$/u; // two of them are a flag
 const TIGHT_AROUND = new Set(['/', '\\', '—', '@']);
 const JOINS_WORDS = new Set(['-', '–']);
@@ -106,6 +105,7 @@ class Writer {
   #isTight = true; // nothing may come between the last piece and the next
   #upperCase = false;
   #isInFlag = false; // the last piece was the first letter of a flag
+  #hasLowQuote = false; // a „ is open
   readonly #openQuotes = new Set<string>();
 
   write(piece: Piece): void {
@@ -121,10 +121,9 @@ class Writer {
   #spaceBefore({ text, joinsWord = false }: Piece): string {
     const last = this.#last ?? '';
     const wasTight = this.#isTight || endsSpaceless(last) || WIDE_PUNCTUATION.test(last) || last.endsWith('\u200d');
-    const endsFlag = this.#isInFlag && FLAG_LETTER.test(text);
-    this.#isInFlag = !endsFlag && FLAG_LETTER.test(text);
-    this.#isTight = TIGHT_AFTER.has(text) || TIGHT_AROUND.has(text) || WHITE_SPACE_TOKEN.test(text);
-    if (startsSpaceless(text) || GOES_ON.test(text) || WIDE_PUNCTUATION.test(text) || endsFlag) return '';
+    const goesWithLast = [this.#endsFlag(text), this.#closesLowQuote(text), GOES_ON.test(text)].includes(true);
+    this.#isTight = !goesWithLast && (TIGHT_AFTER.has(text) || TIGHT_AROUND.has(text) || WHITE_SPACE_TOKEN.test(text));
+    if (goesWithLast || startsSpaceless(text) || WIDE_PUNCTUATION.test(text)) return '';
     if (text === '"' || text === "'") return this.#quote(text, last, wasTight);
     if (wasTight || TIGHT_BEFORE.has(text) || TIGHT_AROUND.has(text) || WHITE_SPACE_TOKEN.test(text)) return '';
     if (JOINS_WORDS.has(text)) {
@@ -133,6 +132,19 @@ class Writer {
     }
     if (isPunctuationRun(text) || CUT_WORDS.has(`${last} ${text}`)) return '';
     return joinsWord && ENDS_IN_WORD.test(last) ? '' : ' ';
+  }
+
+  #endsFlag(text: string): boolean {
+    const ends = this.#isInFlag && FLAG_LETTER.test(text);
+    this.#isInFlag = !ends && FLAG_LETTER.test(text);
+    return ends;
+  }
+
+  /** `“` opens a quotation in English, and closes one that „ has opened in German and its neighbours. */
+  #closesLowQuote(text: string): boolean {
+    const closes = this.#hasLowQuote && text === '“';
+    this.#hasLowQuote = text === '„' || (this.#hasLowQuote && text !== '“' && text !== '”');
+    return closes;
   }
 
   /** A straight quote opens what an earlier one did not; behind a plural it is an apostrophe. */

@@ -39,7 +39,9 @@ describe("the sets are Unicode's", () => {
   it('no letter of a script with spaces is among them', () => {
     const others = points(SPACELESS_LETTERS)
       .map((point) => String.fromCodePoint(point))
-      .filter((character) => /[\p{sc=Latin}\p{sc=Cyrillic}\p{sc=Greek}\p{sc=Arabic}\p{sc=Hebrew}\p{sc=Devanagari}\p{sc=Hangul}]/u.test(character));
+      .filter((character) =>
+        /[\p{sc=Latin}\p{sc=Cyrillic}\p{sc=Greek}\p{sc=Arabic}\p{sc=Hebrew}\p{sc=Devanagari}\p{sc=Hangul}]/u.test(character),
+      );
     expect(others).toEqual([]);
   });
 });
@@ -74,7 +76,22 @@ describe('cutAtCharacters', () => {
   );
 
   const letters = fc.constantFrom(...'中𠮷かカーｶ一กเ', 'က', 'ខ', 'བ', 'ກ', 'ꦏ');
-  const marks = fc.constantFrom('\u3099', 'ﾞ', 'ั', '่', 'ำ', '\u1039', '\u17d2', '\u102d', '\u0f71', '\ufe00', '\u200d', '\u0301', '\ua9c0', 'ຳ');
+  const marks = fc.constantFrom(
+    '\u3099',
+    'ﾞ',
+    'ั',
+    '่',
+    'ำ',
+    '\u1039',
+    '\u17d2',
+    '\u102d',
+    '\u0f71',
+    '\ufe00',
+    '\u200d',
+    '\u0301',
+    '\ua9c0',
+    'ຳ',
+  );
   const others = fc.constantFrom('a', 'É', '5', '，', '👍🏽', '👨‍👩‍👧', '한', '\ud800');
   const text = fc.array(fc.oneof(letters, marks, others), { maxLength: 12 }).map((parts) => parts.join(''));
 
@@ -168,7 +185,10 @@ describe('detokenize gives back', () => {
     const piece = fc.constantFrom('中', '文', 'か', 'ー', 'ก่', 'น้ำ', 'ខ្ញុំ', '𠮷', 'word', 'two', '，', '。', ' ');
     fc.assert(
       fc.property(fc.array(piece, { maxLength: 12 }), (parts) => {
-        const text = parts.filter((part, index) => !(/^[a-z ]/.test(part) && /^[a-z ]/.test(parts[index - 1] ?? ' '))).join('').trim();
+        const text = parts
+          .filter((part, index) => !(/^[a-z ]/.test(part) && /^[a-z ]/.test(parts[index - 1] ?? ' ')))
+          .join('')
+          .trim();
         const isPlain = !/[，。] [，。a-z]|[a-z] [，。]/.test(text); // wide punctuation hides the space beside it
         if (isPlain) expect(detokenize(tokenize(text))).toBe(text);
       }),

@@ -36,8 +36,10 @@ const FIRST_MARK = 0x0300;
 /** UTF-16 units of which every character of these scripts has one. Few other scripts have them too. */
 const UNITS = /[\u0e01-\u1fff\u2e80-\ud7ff\ud800-\ud83b\ud840-\ud8bf\uf900-\uffff]/;
 
+const HIGH_UNIT = /[\u0e01-\uffff]/; // the one comparison that most texts need
+
 /** False where a text holds no character of a script without spaces: a quick look for the many texts without. */
-export const mayHoldSpaceless = (text: string): boolean => UNITS.test(text);
+export const mayHoldSpaceless = (text: string): boolean => HIGH_UNIT.test(text) && UNITS.test(text);
 
 /** A part of a chunk: one character of a script without spaces, or all that stands between two of them. */
 export interface Piece {
@@ -54,7 +56,11 @@ export interface Piece {
 export function cutAtCharacters(chunk: string): Piece[] | undefined {
   const pieces: Piece[] = [];
   let start = 0; // of what has not been handed out
-  for (let position = 0; position < chunk.length; ) {
+  for (let position = 0; position < chunk.length;) {
+    if (chunk.charCodeAt(position) < FIRST_LETTER) {
+      position++;
+      continue;
+    }
     const end = characterEnd(chunk, position);
     if (end === position) {
       position += sizeOf(chunk.codePointAt(position) ?? 0);
@@ -71,15 +77,16 @@ export function cutAtCharacters(chunk: string): Piece[] | undefined {
 
 /** Where the character that begins at `start` ends; `start` where none begins. */
 function characterEnd(text: string, start: number): number {
-  let last = text.codePointAt(start) ?? 0;
-  if (!isLetter(last)) return start;
-  let end = start + sizeOf(last);
+  const first = text.codePointAt(start) ?? 0;
+  if (!isLetter(first)) return start;
+  let end = start + sizeOf(first);
+  let stacks = false; // a letter that comes now stands below the last one
   while (end < text.length) {
     const next = text.codePointAt(end) ?? 0;
-    const belongs = next >= FIRST_MARK && (EXTENDING.has(next) || (STACKING.has(last) && isLetter(next)));
-    if (!belongs) break;
+    const isMark = next >= FIRST_MARK && EXTENDING.has(next);
+    if (!isMark && !(stacks && isLetter(next))) break;
+    stacks = isMark && (stacks || STACKING.has(next));
     end += sizeOf(next);
-    last = next;
   }
   return end;
 }

@@ -44,11 +44,7 @@ function markedTokens(chunk: string): ChunkTokens {
  * @example tokenize('Sooo GOOD, isn\'t it?') // ['xxbos', 's', 'xxrep', '3', 'o', 'xxup', 'good', ',', 'is', "n't", 'it', '?']
  */
 export function tokenize(text: string): string[] {
-  return tokensOf(markSpaces(text));
-}
-
-function tokensOf(text: string): string[] {
-  return splitText(stripWhiteSpace(cleanText(text)), {
+  return splitText(stripWhiteSpace(cleanText(markSpaces(text))), {
     chunks,
     first: [BEGIN],
     writeWhiteSpace: (whiteSpace) => detach(replaceSpace(whiteSpace)),
@@ -64,5 +60,5 @@ function tokensOf(text: string): string[] {
 export function tokenizeFields(fields: readonly string[]): string[] {
   const [only = ''] = fields;
   if (fields.length < 2) return tokenize(only);
-  return tokensOf(fields.map((field, index) => `${FIELD} ${index + 1} ${markSpaces(field)}`).join(' '));
+  return tokenize(fields.map((field, index) => `${FIELD} ${index + 1} ${field}`).join(' '));
 }

@@ -20,6 +20,7 @@ export interface VocabularyLimits {
   readonly minCount: number;
 }
 
+/** The words that a model knows, each with its id. */
 export class Vocabulary {
   /** All tokens in the order of their ids. */
   readonly tokens: readonly string[];
@@ -37,7 +38,9 @@ export class Vocabulary {
    *
    * @param counts how often each token was seen
    * @throws UserError where the limits leave no place for a word
-   * @example Vocabulary.fromCounts(new Map([['film', 3], ['the', 9]]), { maxSize: 60_000, minCount: 3 })
+   * @example
+   * const vocabulary = Vocabulary.fromCounts(new Map([['film', 3], ['the', 9]]), { maxSize: 60_000, minCount: 3 });
+   * vocabulary.tokens.slice(8, 11); // ['xxmaj', 'the', 'film']
    */
   static fromCounts(counts: ReadonlyMap<string, number>, { maxSize, minCount }: VocabularyLimits): Vocabulary {
     if (!Number.isInteger(maxSize) || maxSize <= SPECIAL_TOKENS.length) {
@@ -107,7 +110,13 @@ export class Vocabulary {
     return this.#ids.get(token) ?? UNKNOWN_ID;
   }
 
-  /** @example vocabulary.encode(tokenize('A good film')) // Int32Array [2, 8, 12, 55, 31] */
+  /**
+   * The ids of tokens, `UNKNOWN_ID` for those outside the vocabulary.
+   *
+   * @example
+   * const vocabulary = Vocabulary.fromCounts(new Map([['film', 3], ['good', 9]]), { maxSize: 60_000, minCount: 1 });
+   * [...vocabulary.encode(tokenize('good film!'))]; // [2, 9, 10, 0]
+   */
   encode(tokens: readonly string[]): Int32Array {
     const ids = new Int32Array(tokens.length);
     for (let index = 0; index < tokens.length; index++) ids[index] = this.idOf(tokens[index] ?? '');

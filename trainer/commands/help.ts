@@ -9,7 +9,7 @@ export function examples(lines: readonly (readonly [command: string, does: strin
 
 /** What may be given as labelled data, for the commands that read it. */
 export const DATA_HELP = `
-Data: a table (.csv, .tsv), JSON Lines (.jsonl), or a folder of folders named by
+Data: a table (.csv, .tsv, .parquet), JSON Lines (.jsonl), or a folder of folders named by
 label. Files may be compressed (.gz, .br, .zst).`;
 
 /** What may be given as a corpus. */

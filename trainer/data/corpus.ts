@@ -46,7 +46,7 @@ export async function* readCorpusFields(path: string, options: CorpusOptions = {
  * {@link readCorpusFields} with the fields of a document joined by line breaks.
  *
  * @example
- * for await (const article of readCorpus('wiki.train.tokens')) …
+ * for await (const article of readCorpus('wiki.train.tokens')) console.log(article.length);
  */
 export async function* readCorpus(path: string, options: CorpusOptions = {}): AsyncGenerator<string> {
   for await (const fields of readCorpusFields(path, options)) yield fields.join('\n');

@@ -37,14 +37,14 @@ export async function* readParquet(path: string, options: ReadOptions): AsyncGen
     throw new UserError(`${path} is compressed twice: Parquet is compressed inside. Unpack it and name the .parquet file.`);
   const file = await ParquetFile.open(path);
   try {
-    const metadata = await wholesome(path, parquetMetadataAsync(file));
-    const { children } = await wholesome(path, () => parquetSchema(metadata));
+    const metadata = await unlessDamaged(path, parquetMetadataAsync(file));
+    const { children } = await unlessDamaged(path, () => parquetSchema(metadata));
     const found = children.map(({ element }) => element.name).filter((name) => !ROW_NUMBERS.test(name));
     const columns = chooseColumns(found, withJoinedLabels(options), path);
     const names = [...columns.text, ...(columns.target && found.includes(columns.target.name) ? [columns.target.name] : [])];
     refuseCompression(metadata, names, path);
     const nested = new Set(children.filter((child) => child.children.length > 0).map(({ element }) => element.name));
-    const scan = await wholesome(
+    const scan = await unlessDamaged(
       path,
       parquetScan({ file, metadata, columns: names, compressors: COMPRESSORS, parsers: { stringFromBytes } }),
     );
@@ -70,7 +70,7 @@ async function* recordsOf(scan: ParquetScan, file: ParquetFile, { path, names, n
     file.forget();
     for (let rowStart = group.rowStart; rowStart < group.rowEnd; rowStart += sliceRows) {
       const slice = { rowStart, rowEnd: Math.min(rowStart + sliceRows, group.rowEnd) };
-      const columns = await wholesome(path, Promise.all(names.map((column) => readColumn(column, nested.has(column) ? group : slice))));
+      const columns = await unlessDamaged(path, Promise.all(names.map((column) => readColumn(column, nested.has(column) ? group : slice))));
       for (let row = rowStart; row < slice.rowEnd; row++) {
         yield {
           values: Object.fromEntries(columns.map((column, index) => [names[index] ?? '', column(row)])),
@@ -116,7 +116,7 @@ const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 const stringFromBytes = (bytes: Uint8Array | undefined): string | undefined => bytes && decoder.decode(bytes);
 
 /** Waits for what hyparquet reads. Whatever it throws, the file is to blame. */
-async function wholesome<Value>(path: string, value: Promise<Value> | (() => Value)): Promise<Value> {
+async function unlessDamaged<Value>(path: string, value: Promise<Value> | (() => Value)): Promise<Value> {
   try {
     return await (typeof value === 'function' ? value() : value);
   } catch (error) {

@@ -39,7 +39,9 @@ export const RECORD_EXTENSIONS: readonly string[] = Object.keys(READERS).filter(
  *
  * @throws UserError naming file, line and column, for whatever cannot be read, and where there is no document at all
  * @example
- * for await (const { fields, label, origin } of readDocuments('reviews.csv.gz', { text: ['title', 'body'] })) …
+ * for await (const { fields, label, origin } of readDocuments('articles.csv.gz', { text: ['title', 'body'] })) {
+ *   console.log(`${origin}: ${label}, ${fields.join(' | ')}`);
+ * }
  */
 export async function* readDocuments(path: string, options: ReadOptions = {}): AsyncGenerator<LabelledDocument> {
   let count = 0;
