@@ -160,8 +160,9 @@ export type ParityFigures = Bundle['parity'];
  *
  * @throws UserError naming the entry that is wrong and what to do.
  * @example
- * const bundle = parseBundle(await response.json());
- * bundle.labels; // ['negative', 'positive']
+ * import { readFile } from 'node:fs/promises';
+ * const bundle = parseBundle(JSON.parse(await readFile('bundles/reviews/bundle.json', 'utf8')));
+ * bundle.labels; // ['neg', 'pos']
  */
 export function parseBundle(json: unknown): Bundle {
   refuseOtherVersions(json);

@@ -88,7 +88,8 @@ export async function writeBundle(
  * @throws UserError that says which file is missing, damaged or of another version.
  * @example
  * const { bundle, members } = await readBundle('bundles/reviews');
- * const sessions = await Promise.all(members.map(({ graphPath }) => InferenceSession.create(graphPath)));
+ * bundle.labels; // ['neg', 'pos']
+ * members.map(({ graphPath, description }) => `${description.direction}: ${graphPath}`); // for whoever runs the graphs himself
  */
 export async function readBundle(folder: string): Promise<BundleFolder> {
   const path = resolve(folder);

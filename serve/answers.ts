@@ -22,7 +22,7 @@ const LABEL_THRESHOLD = 0.5;
  *
  * @example
  * const bundle = { task: 'singleLabel', labels: ['negative', 'positive'] } as const;
- * answerOf(bundle, [Float32Array.of(0, 0)]); // both 0.5, negative first
+ * answerOf(bundle, [Float32Array.of(0, 0)]); // [{ label: 'negative', score: 0.5 }, { label: 'positive', score: 0.5 }]
  */
 export function answerOf(
   { task, labels, range }: Pick<Bundle, 'task' | 'range'> & { readonly labels: readonly string[] },

@@ -41,13 +41,15 @@ const CLIENT_CLOSED_REQUEST = 499;
  * The HTTP interface of a classifier, free of any platform: Node, an edge isolate and a test call it alike.
  *
  * @example
+ * const classifier = await openBundle('bundles/reviews'); // in a Worker: a Classifier of one's own
  * const app = createApp({ classifier });
  * const response = await app.request('/v1/classify', {
  *   method: 'POST',
  *   headers: { 'content-type': 'application/json' },
- *   body: JSON.stringify({ inputs: 'A fine film.' }),
+ *   body: JSON.stringify({ inputs: 'The film is great and funny.', parameters: { top_k: 1 } }),
  * });
- * await response.json(); // [{ label: 'positive', score: 0.98 }, { label: 'negative', score: 0.02 }]
+ * await response.json(); // [{ label: 'pos', score: … }]
+ * await classifier.dispose();
  */
 export function createApp(options: AppOptions): Hono {
   const { classifier, isStopping = () => false, shutdown, onFault } = options;

@@ -29,9 +29,10 @@ interface Reading {
  * never wait for each other; a backward one is given the tokens from the last to the first.
  *
  * @example
- * const classifier = new Classifier(await loadBundle('bundles/reviews'), { maxBatch: 16, maxQueue: 256 });
- * const [logits] = await classifier.classify(['A fine film.']);
- * answerOf(classifier.bundle, logits); // [{ label: 'positive', score: 0.98 }, { label: 'negative', score: 0.02 }]
+ * const classifier = await openBundle('bundles/reviews');
+ * const answers = await classifier.classify(['The film is great and funny.', 'The plot is dull and boring.']);
+ * answers.map((logits) => answerOf(classifier.bundle, logits, { topK: 1 })); // [[{ label: 'pos', score: … }], [{ label: 'neg', score: … }]]
+ * await classifier.dispose();
  */
 export class Classifier {
   readonly bundle: Bundle;

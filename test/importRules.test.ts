@@ -42,6 +42,25 @@ const RULES: Readonly<Record<string, { readonly may: readonly string[]; readonly
     may: ['../../serve/node/server.ts', '../../export/bundleFolder.ts', '../recipe/pretrain.ts'],
     mayNot: ['@tensorflow/tfjs-core', 'onnxruntime-node', '../../workers/src/worker.ts'],
   },
+  'trainer/api/exportClassifier.ts': {
+    may: ['../../export/exportModel.ts', '../recipe/trainedClassifier.ts', '../../text/errors.ts'],
+    mayNot: ['@tensorflow/tfjs-core', 'onnxruntime-node', '../../workers/src/worker.ts', '../../test/temporaryFolder.ts'],
+  },
+  'trainer/api/train.ts': { may: ['../recipe/trainClassifier.ts'], mayNot: ['../../export/exportModel.ts', '../../serve/app.ts'] },
+  'export/index.ts': {
+    may: ['../trainer/api/exportClassifier.ts', './bundle.ts', './bundleFolder.ts'],
+    mayNot: [
+      '../trainer/api/train.ts',
+      '../trainer/recipe/trainedClassifier.ts',
+      '../serve/app.ts',
+      'onnxruntime-node',
+      '@tensorflow/tfjs-core',
+    ],
+  },
+  'serve/index.ts': {
+    may: ['./app.ts', './node/server.ts', '../export/bundle.ts'],
+    mayNot: ['node:fs', 'onnxruntime-node', '../export/bundleFolder.ts', '../trainer/index.ts', '@tensorflow/tfjs-core'],
+  },
   'benchmark/limit.ts': {
     may: ['node:fs', '../trainer/engine/operations.ts', '../text/errors.ts'],
     mayNot: ['@tensorflow/tfjs-core', '../export/bundle.ts', '../serve/app.ts', '../test/temporaryFolder.ts'],

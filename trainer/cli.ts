@@ -7,6 +7,9 @@ import { examples } from './commands/help.ts';
 import * as options from './commands/options.ts';
 import { reportUnknownFlagFirst } from './commands/unknownFlags.ts';
 import { port, positiveInteger } from './commands/values.ts';
+import { addExperimentCommands } from './experimentCommands.ts';
+import { addFindRateCommands } from './findRateCommands.ts';
+import { addFitCommands } from './fitCommands.ts';
 import { addGenerateCommands } from './generateCommands.ts';
 import { addReportCommands } from './reportCommands.ts';
 import { addImportCommands } from './importCommands.ts';
@@ -81,6 +84,8 @@ export function createProgram(): Command {
   program.commandsGroup('Training:');
 
   addTrainingCommands(program);
+  addFitCommands(program);
+  addFindRateCommands(program);
   addImportCommands(program);
 
   program.commandsGroup('Using a model:');
@@ -150,6 +155,7 @@ export function createProgram(): Command {
 
   program.commandsGroup('Measuring:');
 
+  addExperimentCommands(program);
   addBenchmarkCommands(program);
 
   for (const command of program.commands) {

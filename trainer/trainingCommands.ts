@@ -1,8 +1,9 @@
 import { type Command, type CommandUnknownOpts, Option } from '@commander-js/extra-typings';
 
+import * as answers from './commands/answerFlags.ts';
 import { CORPUS_HELP, DATA_HELP, examples } from './commands/help.ts';
 import * as options from './commands/options.ts';
-import { bounds, fraction, positiveInteger, positiveNumber } from './commands/values.ts';
+import { fraction, positiveInteger, positiveNumber } from './commands/values.ts';
 import { type Preset, PRESETS } from './model/presets.ts';
 import { OPTIMIZERS } from './optim/rules.ts';
 import { LANGUAGE_MODEL_UNFREEZING, UNFREEZING } from './optim/unfreezing.ts';
@@ -142,10 +143,10 @@ export function addTrainingCommands(program: Command): void {
     .optionsGroup('Documents:')
     .addOption(options.text())
     .addOption(options.label())
-    .addOption(new Option('--multi-label', 'any number of labels may apply to a document').conflicts('regression'))
-    .addOption(new Option('--label-separator <text>', 'what stands between the labels of a document in a table (default: ";")'))
-    .addOption(new Option('--regression', 'the label is a number'))
-    .addOption(new Option('--bounds <low,high>', 'what the numbers of a regression lie between').argParser(bounds))
+    .addOption(answers.multiLabel())
+    .addOption(answers.labelSeparator())
+    .addOption(answers.regression())
+    .addOption(answers.range())
     .addOption(options.valid())
     .addOption(
       new Option('--valid-fraction <share>', 'share held out where there is no --valid; 0 for none')

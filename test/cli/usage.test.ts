@@ -76,7 +76,10 @@ const REFUSED: readonly [line: string, text: string][] = [
     `error: option '--bounds <low,high>' argument '5,1' is invalid. It must be two numbers, the smaller one first, such as 1,5.\n${TRAIN_HINT}`,
   ],
   [`${RUN} --multi-label --regression`, `error: option '--multi-label' cannot be used with option '--regression'\n${TRAIN_HINT}`],
-  ['finetune data.csv --out m', "error: required option '--from <model>' not specified\nRun \"ulmfit finetune --help\" for its options and examples.\n"],
+  [
+    'finetune data.csv --out m',
+    'error: required option \'--from <model>\' not specified\nRun "ulmfit finetune --help" for its options and examples.\n',
+  ],
   [
     'serve bundle --port 65536',
     "error: option '--port <number>' argument '65536' is invalid. It must be a whole number from 0 to 65535.\n" +

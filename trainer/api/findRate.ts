@@ -81,7 +81,10 @@ export async function findRate(data: string, options: FindRateOptions): Promise<
   const { curve, discriminative } = await test(data, model, options, { plan, rates, controls: { signal, onStep } });
   return {
     ...curve,
-    ...{ step, direction: model.description.direction, groups, discriminative },
+    step,
+    direction: model.description.direction,
+    groups,
+    discriminative,
     suggestions: suggestRates(curve.points, steps),
     fall: fallOf(curve.points, steps),
   };

@@ -1,10 +1,12 @@
 import { join } from 'node:path';
+import { hasCheckpoint } from '../checkpoint/checkpoint.ts';
 import { kindOf } from '../data/source.ts';
 import { PRESETS, type Preset } from '../model/presets.ts';
 import type { OptimizerName } from '../optim/rules.ts';
 import type { ScheduleName } from '../optim/schedules.ts';
 import { DEFAULT_SEED, NT_ASGD, PRETRAINING } from '../recipe/defaults.ts';
 import type { pretrain as pretrainLanguageModel, PretrainConfig } from '../recipe/pretrain.ts';
+import { RunFolder } from '../recipe/runFolder.ts';
 import { UserError } from '../../text/errors.ts';
 import { decisions, given, runMembers, type Directions, type RunResult, type RunSettings } from './run.ts';
 
@@ -52,12 +54,11 @@ export interface PretrainOptions extends RunSettings {
  * @param corpus a text file, a table or a folder of them
  * @throws UserError for text that cannot be read, too little of it, or an `out` that holds an earlier run
  * @example
- * await pretrain('wiki/', { out: 'models/wiki', preset: 'small', maxTokens: 1e7 });
+ * await pretrain('wiki/', { out: 'models/wiki', preset: 'small', epochs: 1 });
  */
 export async function pretrain(corpus: string, options: PretrainOptions): Promise<RunResult> {
   if (corpus === '-')
     throw new UserError('A corpus cannot come from standard input, because a resumed run reads it again. Give a file or a folder.');
-  await kindOf(corpus); // Before anything is written.
   const all = {
     ...PRETRAINING,
     ...(options.optimizer === 'nt-asgd' && NT_ASGD),
@@ -69,6 +70,15 @@ export async function pretrain(corpus: string, options: PretrainOptions): Promis
   const fromTokens = all.maxTokens === undefined ? Number.POSITIVE_INFINITY : Math.ceil(all.maxTokens / (all.batch * all.bptt));
   const { batch, bptt, epochs, learningRate, schedule, optimizer, dropMult, weightDecay, clip, seed, minCount, text, out } = all;
   const both = all.direction === 'both';
+  const directions = directionsOf(all.direction as Directions);
+  const checkpointsOf = (direction: string): string | undefined =>
+    both && all.checkpoints !== undefined ? join(all.checkpoints, direction) : all.checkpoints;
+  // From its first checkpoint on a run is bound to its tokens, which both directions share.
+  const hasBegun = async (): Promise<boolean> => {
+    const runs = directions.map((direction) => new RunFolder(both ? join(out, direction) : out, checkpointsOf(direction)));
+    return (await Promise.all(runs.map(({ checkpoints }) => hasCheckpoint(checkpoints)))).includes(true);
+  };
+  if (options.resume !== true || !(await hasBegun())) await kindOf(corpus); // Before anything is written.
   const config: Omit<PretrainConfig, 'backwards'> = {
     corpus,
     batch,
@@ -96,8 +106,8 @@ export async function pretrain(corpus: string, options: PretrainOptions): Promis
     ...(both && { corpusCache: join(out, 'corpus') }),
   };
   const workload = { sizes: config.sizes, tokens: bptt, predictsWords: true };
-  const members = directionsOf(all.direction as Directions).map((direction) => {
-    const checkpoints = both && all.checkpoints !== undefined ? join(all.checkpoints, direction) : all.checkpoints;
+  const members = directions.map((direction) => {
+    const checkpoints = checkpointsOf(direction);
     return {
       direction,
       batch,
@@ -105,7 +115,8 @@ export async function pretrain(corpus: string, options: PretrainOptions): Promis
       checkpoints,
       train: async (folder: string, run: Parameters<typeof pretrainLanguageModel>[2]) => {
         const recipe = await import('../recipe/pretrain.ts'); // which loads the engine
-        return recipe.pretrain({ ...config, backwards: direction === 'backward', checkpoints }, folder, run);
+        const corpusIsFixed = await hasBegun();
+        return recipe.pretrain({ ...config, backwards: direction === 'backward', checkpoints, corpusIsFixed }, folder, run);
       },
     };
   });

@@ -27,7 +27,7 @@ export async function findRate(data: string, command: CommandUnknownOpts): Promi
   console.error(`range test  ${groupsText(found)}; ${ENDS[found.end]}`);
   if (out !== undefined) {
     const { writeFigure } = await import('../report/chart.ts');
-    await writeFigure(out, rangeTestFigure(found, { data, from: options.from }));
+    await writeFigure(out, rangeTestFigure(found, data));
     console.error(`Written to ${out}.svg and ${out}.png`);
   }
   if (json) return printJson(found);

@@ -9,11 +9,11 @@ export function examples(lines: readonly (readonly [command: string, does: strin
 
 /** What may be given as labelled data, for the commands that read it. */
 export const DATA_HELP = `
-Data: a table (.csv, .tsv, .parquet), JSON Lines (.jsonl), or a folder of folders named by
-label. Files may be compressed (.gz, .br, .zst).`;
+Data: a table (.csv, .tsv, .parquet), JSON Lines (.jsonl), or a folder of folders
+named by label. Text files may be compressed (.gz, .br, .zst).`;
 
 /** What may be given as a corpus. */
 export const CORPUS_HELP = `
-Corpus: a text file (.txt; WikiText's .tokens and .raw), a table (.csv, .tsv),
-JSON Lines (.jsonl), or a folder of such files. Files may be compressed (.gz,
-.br, .zst).`;
+Corpus: a text file (.txt; WikiText's .tokens and .raw), a table (.csv, .tsv,
+.parquet), JSON Lines (.jsonl), or a folder of such files. Text files may be
+compressed (.gz, .br, .zst).`;

@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
+import { predictionOf } from '../api/predict.ts';
 import { writeFileAtomically } from '../checkpoint/atomicFile.ts';
 import { readDocuments } from '../data/readers.ts';
 import { explainDocument, type Explanation } from '../recipe/explain.ts';
@@ -8,7 +9,6 @@ import { TrainedClassifier } from '../recipe/trainedClassifier.ts';
 import { explanationJson } from '../report/explanation.ts';
 import { explanationPage } from '../report/explanationPage.ts';
 import { explanationText } from '../report/explanationText.ts';
-import { GIVEN_FROM } from '../report/metrics.ts';
 import { percent } from '../report/tables.ts';
 import { printJson, printLine } from '../report/results.ts';
 import { UserError } from '../../text/errors.ts';
@@ -94,28 +94,14 @@ async function* groups<Item>(items: AsyncIterable<Item>): AsyncGenerator<Item[]>
   if (group.length > 0) yield group;
 }
 
-/** Labels with their probabilities, the likeliest first. */
-function ranked({ labels }: TrainedClassifier, probabilities: Float32Array, { topK }: PredictOptions): (readonly [string, number])[] {
-  return labels
-    .map((label, index) => [label, probabilities[index] ?? 0] as const)
-    .toSorted(([, a], [, b]) => b - a)
-    .slice(0, topK);
+function answerJson(classifier: TrainedClassifier, answer: Float32Array, { topK }: PredictOptions): object {
+  const { task: _, ...prediction } = predictionOf(classifier, answer, topK);
+  if (!('scores' in prediction)) return prediction;
+  return { ...prediction, scores: Object.fromEntries(prediction.scores.map(({ label, score }) => [label, score])) };
 }
 
-function answerJson(classifier: TrainedClassifier, answer: Float32Array, options: PredictOptions): object {
-  if (classifier.task === 'regression') return { value: answer[0] };
-  const scores = ranked(classifier, answer, options);
-  if (classifier.task === 'multiLabel') {
-    const given = scores.filter(([, score]) => score >= GIVEN_FROM).map(([label]) => label);
-    return { labels: given, scores: Object.fromEntries(scores) };
-  }
-  const [[label, score] = []] = scores;
-  return { label, score, scores: Object.fromEntries(scores) };
-}
-
-function answerLine(classifier: TrainedClassifier, answer: Float32Array, options: PredictOptions): string {
-  if (classifier.task === 'regression') return String(Number(answer[0]?.toPrecision(6)));
-  return ranked(classifier, answer, options)
-    .map(([label, score]) => `${label} ${percent(score)}`)
-    .join('  ');
+function answerLine(classifier: TrainedClassifier, answer: Float32Array, { topK }: PredictOptions): string {
+  const prediction = predictionOf(classifier, answer, topK);
+  if (prediction.task === 'regression') return String(Number(prediction.value.toPrecision(6)));
+  return prediction.scores.map(({ label, score }) => `${label} ${percent(score)}`).join('  ');
 }

@@ -1,8 +1,10 @@
 /** A learning-rate range test to look at: in the terminal and as a picture. */
+import { basename } from 'node:path';
+
 import type { FoundRates } from '../api/findRate.ts';
 import { DISCRIMINATIVE_FACTOR } from '../optim/discriminative.ts';
 import type { RangePoint } from '../recipe/rangeTest.ts';
-import type { Figure } from './chart.ts';
+import type { Figure, Series } from './chart.ts';
 import { aligned } from './tables.ts';
 
 /** Rows of the terminal's curve, and the width of its longest bar. */
@@ -18,7 +20,7 @@ export function rateText(rate: number): string {
   return rate.toExponential(1);
 }
 
-const WORDS = { valley: 'valley', minimum: "a tenth of the minimum's", steepest: 'steepest fall' } as const;
+const WORDS = { valley: 'valley', minimum: 'minimum ÷ 10', steepest: 'steepest fall' } as const;
 
 /** The suggestions that there are, with the names that people read. */
 function namedSuggestions({ suggestions }: FoundRates): { readonly name: string; readonly rate: number }[] {
@@ -68,8 +70,17 @@ export function groupsText({ groups, discriminative, step }: FoundRates): string
     : 'all layer groups learn at one rate';
 }
 
-/** The same as a picture. */
-export function rangeTestFigure(found: FoundRates, { data, from }: { readonly data: string; readonly from: string }): Figure {
+function groupsInShort({ groups, discriminative }: FoundRates): string {
+  if (groups === 'last') return 'last layer group alone';
+  return discriminative ? `rates of layer groups ${DISCRIMINATIVE_FACTOR} times apart` : 'one rate for all layer groups';
+}
+
+/**
+ * The same as a picture, with the valley marked.
+ *
+ * @param data the path of what the test was done with
+ */
+export function rangeTestFigure(found: FoundRates, data: string): Figure {
   const shown = shownPoints(found.points);
   const smoothed = shown.map(({ learningRate, smoothedLoss }) => ({ x: learningRate, y: smoothedLoss }));
   const heights = smoothed.map(({ y }) => y);
@@ -79,34 +90,45 @@ export function rangeTestFigure(found: FoundRates, { data, from }: { readonly da
   const batches = shown
     .map(({ learningRate, loss }) => ({ x: learningRate, y: loss }))
     .filter(({ y }) => y >= low - margin && y <= high + margin);
-  const named = namedSuggestions(found);
-  const told = named.map(({ name, rate }) => `${name} ${rateText(rate)}`).join(', ');
+  const { valley } = found.suggestions;
+  const told = namedSuggestions(found)
+    .map(({ name, rate }) => `${name} ${rateText(rate)}`)
+    .join(', ');
   return {
-    title: found.step === 'train' ? 'Learning rates for the classifier' : 'Learning rates for the language model',
-    subtitle: `${data} from ${from}; ${groupsText(found)}. ${told === '' ? 'No suggestion' : `Suggested: ${told}`}`,
+    title: `Learning rates for the ${found.step === 'train' ? 'classifier' : 'language model'}`,
+    subtitle: told === '' ? 'No rate is suggested: the loss falls nowhere.' : told,
     charts: [
       {
-        title: '',
+        title: `${basename(data)}, ${groupsInShort(found)}`,
         x: { label: 'learning rate of the last layer group', scale: 'log' },
         y: { label: 'loss', fromZero: false },
         marks: false,
         series: [
           { name: 'smoothed loss', points: smoothed },
           { name: 'loss of each batch', points: batches, look: 'points' },
-          ...named.map(({ name, rate }) => ({
-            name,
-            look: 'dashed' as const,
-            points: [
-              { x: rate, y: low },
-              { x: rate, y: high },
-            ],
-          })),
+          ...(valley === undefined ? [] : [upright('valley', valley, [low, high])]),
         ],
       },
     ],
   };
 }
 
+/** An upright line. */
+function upright(name: string, x: number, heights: readonly number[]): Series {
+  return { name, look: 'dashed', points: heights.map((y) => ({ x, y })) };
+}
+
+/**
+ * What is worth looking at of a curve: not its end, and of the rise behind the least loss only as much as the curve fell before, because a
+ * diverging loss would press everything else flat.
+ */
 function shownPoints(points: readonly RangePoint[]): readonly RangePoint[] {
-  return points.length > 2 * SKIPPED_AT_END ? points.slice(0, -SKIPPED_AT_END) : points;
+  const judged = points.length > 2 * SKIPPED_AT_END ? points.slice(0, -SKIPPED_AT_END) : points;
+  const losses = judged.map(({ smoothedLoss }) => smoothedLoss);
+  const least = losses.indexOf(Math.min(...losses));
+  const highest = Math.max(...losses.slice(0, least + 1));
+  const ceiling = highest + (highest - (losses[least] ?? highest));
+  const end = losses.findIndex((loss, index) => index > least && loss > ceiling);
+  // Where the loss never fell, there is nothing that a rise could hide.
+  return end < 0 || least === 0 ? judged : judged.slice(0, end);
 }

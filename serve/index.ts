@@ -1,0 +1,54 @@
+/**
+ * `ulmfit/serve`: a bundle in, answers out, in the same process or over HTTP. `createApp` runs on any runtime; `openBundle` and `startServer`
+ * are for Node, and load onnxruntime when they are called.
+ */
+import type { ChunkSchedulerOptions } from './chunkScheduler.ts';
+import { DEFAULT_LIMITS } from './app.ts';
+import { Classifier } from './classifier.ts';
+import type { NodeRuntimeOptions } from './node/runtime.ts';
+import type { RunningServer, ServerOptions } from './node/server.ts';
+
+export { answerOf, type AnswerOptions } from './answers.ts';
+export { createApp, DEFAULT_LIMITS, type AppOptions } from './app.ts';
+export { QueueFullError } from './chunkScheduler.ts';
+export { Classifier } from './classifier.ts';
+export type { ClassifierRuntime, LoadedBundle } from './classifierRuntime.ts';
+export type { Answer, Answers, LabelScore } from './schema.ts';
+export type { RunningServer, ServerOptions };
+
+/** How a bundle is opened. */
+export interface OpenBundleOptions extends NodeRuntimeOptions, Partial<Pick<ChunkSchedulerOptions, 'maxBatch' | 'maxQueue'>> {}
+
+/**
+ * Opens a bundle to answer texts in this process. For Node. `dispose()` gives its memory back.
+ *
+ * @param folder what `ulmfit export` wrote
+ * @throws UserError where the folder is no bundle, or a file of it is missing or damaged
+ * @example
+ * const classifier = await openBundle('bundles/reviews');
+ * const [logits = []] = await classifier.classify(['The film is great and funny.']);
+ * answerOf(classifier.bundle, logits, { topK: 1 }); // [{ label: 'pos', score: … }]
+ * await classifier.dispose();
+ */
+export async function openBundle(
+  folder: string,
+  { maxBatch = DEFAULT_LIMITS.maxBatch, maxQueue = DEFAULT_LIMITS.maxQueue, ...options }: OpenBundleOptions = {},
+): Promise<Classifier> {
+  const { loadBundle } = await import('./node/runtime.ts');
+  return new Classifier(await loadBundle(folder, options), { maxBatch, maxQueue });
+}
+
+/**
+ * Loads a bundle and serves it over HTTP. For Node. Requests are taken once the model is loaded and has answered a first text.
+ *
+ * @param folder what `ulmfit export` wrote
+ * @throws UserError where the bundle cannot be read, a limit makes no sense, or the address is taken
+ * @example
+ * const server = await startServer('bundles/reviews', { port: 0 });
+ * const { status } = await fetch(`${server.url}/health`);
+ * status; // 200
+ * await server.stop();
+ */
+export async function startServer(folder: string, options: ServerOptions = {}): Promise<RunningServer> {
+  return (await import('./node/server.ts')).startServer(folder, options);
+}
