@@ -51,7 +51,7 @@ describe('from text to a bundle', () => {
       ),
     );
     const { metrics, ...model } = await modelOf('lm');
-    expect(figures).toEqual({ out: at('lm'), ...(metrics as object) });
+    expect(figures).toEqual({ out: at('lm'), direction: 'forward', ...(metrics as object) });
     expect(figures).toMatchObject({
       steps: expect.any(Number),
       trainingLoss: expect.any(Number),

@@ -40,7 +40,8 @@ function options(out: string): AblationOptions {
 const configOf = async (...parts: string[]): Promise<Record<string, unknown>> =>
   JSON.parse(await readFile(join(...parts, 'config.json'), 'utf8')) as Record<string, unknown>;
 
-describe('an ablation', () => {
+// Many runs, each with checkpoints and a report of its own.
+describe('an ablation', { timeout: 180_000 }, () => {
   it('of three rows: shares language models, stands beside the paper', async () => {
     const out = fresh();
     const jobs: string[] = [];

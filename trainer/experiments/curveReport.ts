@@ -58,7 +58,12 @@ export function curveOf(description: CurveDescription, runs: readonly CurveRun[]
 export async function writeCurve(folder: ExperimentFolder, description: CurveDescription, runs: readonly CurveRun[]): Promise<Curve> {
   const curve = curveOf(description, runs);
   await folder.write('curve.json', `${JSON.stringify(curve, null, 2)}\n`);
-  await folder.write('curve.md', `${markdownTable(curveRows(curve))}\n\n${curveSentences(curve).join('\n')}\n`);
+  await folder.write(
+    'curve.md',
+    `${markdownTable(curveRows(curve))}\n\n${sentencesOf(curve.equivalences)
+      .map((each) => `- ${each}\n`)
+      .join('')}`,
+  );
   await writeFigure(join(folder.path, 'curve'), curveFigure(curve));
   return curve;
 }
@@ -86,11 +91,15 @@ const HEADLINE = 100;
 
 /** What the labels of the headline, or else the fewest, are worth with each way: a sentence each. */
 export function curveSentences({ equivalences }: Curve): string[] {
-  return WAYS.flatMap((way) => {
+  const told = WAYS.map((way) => {
     const ofWay = equivalences.filter((each) => each.way === way);
-    const told = ofWay.find(({ labels }) => labels === HEADLINE) ?? ofWay[0];
-    return told === undefined ? [] : [equivalenceSentence(`${way} ULMFiT`, told)];
+    return ofWay.find(({ labels }) => labels === HEADLINE) ?? ofWay[0];
   });
+  return sentencesOf(told.filter((each) => each !== undefined));
+}
+
+function sentencesOf(equivalences: Curve['equivalences']): string[] {
+  return equivalences.map((each) => equivalenceSentence(`${each.way} ULMFiT`, each));
 }
 
 function curveFigure({ data, from, measure, test, seeds, points }: Curve): Figure {
@@ -104,13 +113,15 @@ function curveFigure({ data, from, measure, test, seeds, points }: Curve): Figur
       y: factor * mean,
       ...(several && { low: factor * min, high: factor * max }),
     });
-    return [{ name: WAY_NAMES[way], points: ofWay.map(place) }];
+    return [{ name: way === 'scratch' ? WAY_NAMES[way] : way, points: ofWay.map(place) }];
   });
   const counts = [...new Set(points.map(({ labels }) => labels))];
-  const spread = several ? `mean of ${seeds.length} seeds, band from least to greatest` : 'one seed';
+  const spread = several ? `mean and range of ${seeds.length} seeds` : 'one seed';
   return {
     title: `What labels are worth: ${nameOf(data)}`,
-    subtitle: `${measure.label} on ${test.toLocaleString('en')} documents, ${spread}; language model: ${basename(from)}`,
+    subtitle: `${measure.label} on ${test.toLocaleString('en')} documents; ${spread}; ULMFiT from ${basename(from)}`,
+    width: 720,
+    height: 360,
     charts: [
       {
         title: '',
