@@ -4,7 +4,7 @@ import * as answers from './commands/answerFlags.ts';
 import { CORPUS_HELP, DATA_HELP, examples } from './commands/help.ts';
 import * as options from './commands/options.ts';
 import { fraction, positiveInteger, positiveNumber } from './commands/values.ts';
-import { type Preset, PRESETS } from './model/presets.ts';
+import type { Preset } from './model/presets.ts';
 import { OPTIMIZERS } from './optim/rules.ts';
 import { LANGUAGE_MODEL_UNFREEZING, UNFREEZING } from './optim/unfreezing.ts';
 import { CHECKPOINT_MINUTES, CLASSIFIER_TRAINING, FINE_TUNING, FINE_TUNING_OF, PRETRAINING } from './recipe/defaults.ts';
@@ -20,18 +20,12 @@ export function addTrainingCommands(program: Command): void {
     .argument('<corpus>', 'text to learn from')
     .optionsGroup('Model:')
     .addOption(options.out())
-    .addOption(
-      new Option('--preset <name>', 'sizes of the model').choices(Object.keys(PRESETS) as Preset[]).default<Preset>(PRETRAINING.preset),
-    )
-    .addOption(
-      new Option('--embedding <numbers>', "numbers a word, and the last layer's width (default: the preset's)").argParser(positiveInteger),
-    )
-    .addOption(new Option('--hidden <units>', "units of the other LSTM layers (default: the preset's)").argParser(positiveInteger))
-    .addOption(new Option('--layers <count>', "LSTM layers (default: the preset's)").argParser(positiveInteger))
-    .addOption(new Option('--vocab <words>', "largest vocabulary (default: the preset's)").argParser(positiveInteger))
-    .addOption(
-      new Option('--min-count <times>', 'words seen fewer times are unknown').default(PRETRAINING.minCount).argParser(positiveInteger),
-    )
+    .addOption(options.preset().default<Preset>(PRETRAINING.preset))
+    .addOption(options.embedding())
+    .addOption(options.hidden())
+    .addOption(options.layers())
+    .addOption(options.vocab())
+    .addOption(options.minCount().default(PRETRAINING.minCount))
     .addOption(
       new Option('--direction <name>', 'read texts from the beginning, from the end, or both (two models)')
         .choices(options.DIRECTION_NAMES)
@@ -140,6 +134,13 @@ export function addTrainingCommands(program: Command): void {
     .addOption(new Option('--from-scratch', 'start from random weights, without a language model'))
     .addOption(options.out())
     .addOption(options.direction())
+    .optionsGroup('From scratch alone:')
+    .addOption(options.preset('small'))
+    .addOption(options.embedding())
+    .addOption(options.hidden())
+    .addOption(options.layers())
+    .addOption(options.vocab())
+    .addOption(options.minCount(PRETRAINING.minCount))
     .optionsGroup('Documents:')
     .addOption(options.text())
     .addOption(options.label())

@@ -255,7 +255,21 @@ describe('switches of the ablation tables', () => {
 
   it('without pretraining there is no language model, and all layers learn at one rate', async () => {
     const out = fresh();
-    await train(at('reviews.jsonl'), { fromScratch: true, out, ...SMALL_STEPS, epochs: 1, labels: 12 });
+    await train(at('reviews.jsonl'), {
+      fromScratch: true,
+      embedding: 6,
+      hidden: 10,
+      layers: 1,
+      minCount: 1,
+      out,
+      ...SMALL_STEPS,
+      epochs: 1,
+      labels: 12,
+    });
+    const { sizes } = (await readModel(out, 'classifier')).description;
+    expect(sizes).toMatchObject({ embedding: 6, hidden: 10, layers: 1 });
+    const refused = train(at('reviews.jsonl'), { from: at('pair'), hidden: 10, out: fresh() });
+    await expect(refused).rejects.toThrow('"hidden" is for a start from scratch');
     expect(JSON.parse(await readFile(join(out, 'config.json'), 'utf8'))).toMatchObject({ unfreezing: 'full', discriminative: false });
     const rates = (await metricsOf(out)).flatMap(({ learningRate }) => learningRate ?? []);
     expect(rates.length).toBeGreaterThan(0);

@@ -1,7 +1,6 @@
 import { join } from 'node:path';
 import { hasCheckpoint } from '../checkpoint/checkpoint.ts';
 import { kindOf } from '../data/source.ts';
-import { PRESETS, type Preset } from '../model/presets.ts';
 import type { OptimizerName } from '../optim/rules.ts';
 import type { ScheduleName } from '../optim/schedules.ts';
 import { DEFAULT_SEED, NT_ASGD, PRETRAINING } from '../recipe/defaults.ts';
@@ -9,19 +8,10 @@ import type { pretrain as pretrainLanguageModel, PretrainConfig } from '../recip
 import { RunFolder } from '../recipe/runFolder.ts';
 import { UserError } from '../../text/errors.ts';
 import { decisions, given, runMembers, type Directions, type RunResult, type RunSettings } from './run.ts';
+import { sizesOf, type SizeOptions } from './sizes.ts';
 
 /** How a language model is pretrained. What is left out has the value of `recipe/defaults.ts`, or of the preset. */
-export interface PretrainOptions extends RunSettings {
-  readonly preset?: Preset | undefined;
-  /** Numbers a word. */
-  readonly embedding?: number | undefined;
-  /** Units of all LSTM layers but the last. */
-  readonly hidden?: number | undefined;
-  readonly layers?: number | undefined;
-  /** Largest vocabulary. */
-  readonly vocab?: number | undefined;
-  /** Words seen fewer times are unknown. */
-  readonly minCount?: number | undefined;
+export interface PretrainOptions extends RunSettings, SizeOptions {
   /** Text columns, where the corpus is a table. */
   readonly text?: readonly string[] | undefined;
   /** Held-out text; default: the last hundredth of the corpus. */
@@ -66,7 +56,6 @@ export async function pretrain(corpus: string, options: PretrainOptions): Promis
     seed: DEFAULT_SEED,
     ...given(options),
   };
-  const preset = PRESETS[all.preset];
   const fromTokens = all.maxTokens === undefined ? Number.POSITIVE_INFINITY : Math.ceil(all.maxTokens / (all.batch * all.bptt));
   const { batch, bptt, epochs, learningRate, schedule, optimizer, dropMult, weightDecay, clip, seed, minCount, text, out } = all;
   const both = all.direction === 'both';
@@ -94,12 +83,7 @@ export async function pretrain(corpus: string, options: PretrainOptions): Promis
     minCount,
     text,
     validation: all.valid,
-    sizes: {
-      vocabulary: all.vocab ?? preset.vocabulary,
-      embedding: all.embedding ?? preset.embedding,
-      hidden: all.hidden ?? preset.hidden,
-      layers: all.layers ?? preset.layers,
-    },
+    sizes: sizesOf(all, PRETRAINING.preset),
     maxSteps: Math.min(all.maxSteps ?? Number.POSITIVE_INFINITY, fromTokens),
     storedAs: all.half === true ? 'F16' : 'F32',
     dataLicence: all.dataLicence,

@@ -1,5 +1,4 @@
 import { readMembers } from '../checkpoint/modelFolder.ts';
-import { PRESETS } from '../model/presets.ts';
 import type { Task } from '../model/task.ts';
 import type { ScheduleName } from '../optim/schedules.ts';
 import type { UnfreezingName } from '../optim/unfreezing.ts';
@@ -8,9 +7,10 @@ import type { ClassifierConfig, ClassifierStart, LabelWeights, trainClassifier }
 import { UserError } from '../../text/errors.ts';
 import { membersOf } from './fineTune.ts';
 import { decisions, given, runMembers, type Direction, type Directions, type RunResult, type RunSettings } from './run.ts';
+import { sizesOf, type SizeOptions } from './sizes.ts';
 
 /** How a classifier is trained. What is left out has the value of the recipe (`recipe/defaults.ts`). */
-export interface TrainOptions extends RunSettings {
+export interface TrainOptions extends RunSettings, SizeOptions {
   /** The language model to start from, or a pair of them; where it is left out, `fromScratch` must be given. */
   readonly from?: string | undefined;
   /** Start from random weights. */
@@ -66,6 +66,7 @@ export async function train(data: string, options: TrainOptions): Promise<RunRes
   const { from, fromScratch = false } = options;
   if (from === undefined && !fromScratch)
     throw new UserError('Name a language model to start from, or say that there is none (fromScratch).');
+  if (from !== undefined) refuseSizes(options);
   const starts = from === undefined ? scratch(options) : await fromModels(from, options);
   // Random weights have nothing to preserve: all layers learn from the beginning, at one rate.
   const usual = from === undefined ? ({ unfreezing: 'full', discriminative: false } as const) : {};
@@ -113,8 +114,18 @@ async function fromModels(from: string, { direction }: TrainOptions): Promise<St
   return models.map((languageModel) => ({ direction: languageModel.description.direction, start: { languageModel } }));
 }
 
-function scratch({ direction = 'forward' }: TrainOptions): Start[] {
-  const limits = { maxSize: PRESETS.small.vocabulary, minCount: PRETRAINING.minCount };
+function scratch({ direction = 'forward', minCount = PRETRAINING.minCount, ...options }: TrainOptions): Start[] {
+  const sizes = sizesOf(options, 'small');
+  const limits = { maxSize: sizes.vocabulary, minCount };
   const directions: Direction[] = direction === 'both' ? ['forward', 'backward'] : [direction];
-  return directions.map((each) => ({ direction: each, start: { scratch: { sizes: PRESETS.small, limits, direction: each } } }));
+  return directions.map((each) => ({ direction: each, start: { scratch: { sizes, limits, direction: each } } }));
+}
+
+/** @throws UserError where sizes are given to a model that has its own */
+function refuseSizes(options: TrainOptions): void {
+  const size = (['preset', 'embedding', 'hidden', 'layers', 'vocab', 'minCount'] as const).find((name) => options[name] !== undefined);
+  if (size === undefined) return;
+  throw new UserError(
+    `The sizes are those of ${options.from}: "${size}" is for a start from scratch. Leave it out, or leave the language model out.`,
+  );
 }

@@ -4,6 +4,7 @@ import { DEVICE_CHOICES, type DeviceChoice } from '../engine/device.ts';
 import { PRECISIONS, type Precision } from '../engine/precision.ts';
 import type { ScheduleName } from '../optim/schedules.ts';
 import { SCHEDULES } from '../optim/schedules.ts';
+import { type Preset, PRESETS } from '../model/presets.ts';
 import { DISCRIMINATIVE_FACTOR } from '../optim/discriminative.ts';
 import { DEFAULT_SEED, RECIPES } from '../recipe/defaults.ts';
 import { collect, nonNegativeNumber, positiveInteger, positiveNumber, seed } from './values.ts';
@@ -48,6 +49,28 @@ export interface ExportOptions {
 }
 
 export const out = () => new Option('--out <folder>', 'model folder to write; checkpoints and metrics lie in it too').makeOptionMandatory();
+
+/** @param usual told in the help where the command line has no default of its own */
+export const preset = (usual?: Preset) =>
+  new Option('--preset <name>', `sizes of the model${usual === undefined ? '' : ` (default: ${usual})`}`).choices(
+    Object.keys(PRESETS) as Preset[],
+  );
+
+export const embedding = () =>
+  new Option('--embedding <numbers>', "numbers a word, and the last layer's width (default: the preset's)").argParser(positiveInteger);
+
+export const hidden = () =>
+  new Option('--hidden <units>', "units of the other LSTM layers (default: the preset's)").argParser(positiveInteger);
+
+export const layers = () => new Option('--layers <count>', "LSTM layers (default: the preset's)").argParser(positiveInteger);
+
+export const vocab = () => new Option('--vocab <words>', "largest vocabulary (default: the preset's)").argParser(positiveInteger);
+
+/** @param usual as for {@link preset} */
+export const minCount = (usual?: number) =>
+  new Option('--min-count <times>', `words seen fewer times are unknown${usual === undefined ? '' : ` (default: ${usual})`}`).argParser(
+    positiveInteger,
+  );
 
 export const batch = (usual: number) =>
   new Option('--batch <streams>', 'streams of text trained side by side').default(usual).argParser(positiveInteger);

@@ -26,7 +26,9 @@ export async function trainingSession(
     );
     display.done();
     if (interrupted) {
-      console.error(`Stopped at step ${members.at(-1)?.steps}; a checkpoint is saved. Run the same command with --resume to go on.`);
+      const steps = members.at(-1)?.steps ?? 0;
+      const where = steps > 0 ? `at step ${steps}; a checkpoint is saved` : 'before the first step';
+      console.error(`Stopped ${where}. Run the same command with --resume to go on.`);
       process.exitCode = 1;
       return;
     }

@@ -197,15 +197,8 @@ class AblationPlan {
       valid: pathOf(this.#parts, valid),
       ...(run.stopsEarly && { earlyStopping }),
     } satisfies TrainOptions;
-    const [{ description }] = this.#models as [StoredModel];
     if (run.languageModel === undefined) {
-      return trainFromScratch(data, {
-        ...scratch,
-        ...run.classifier,
-        ...common,
-        sizes: description.sizes,
-        directions: [description.direction],
-      });
+      return trainFromScratch(data, this.#models.slice(0, 1), { ...scratch, ...run.classifier, ...common });
     }
     const made = this.#languageModelOf(run, seed);
     const model = made === undefined ? { from, direction: this.#direction(false) } : { from: this.#folder.model(made.name) };

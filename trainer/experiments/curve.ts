@@ -186,9 +186,7 @@ class CurvePlan {
       valid: pathOf(this.#parts, valid),
     } satisfies TrainOptions;
     if (way !== 'scratch') return train(data, { ...classifier, ...common, from: model });
-    const directions = this.#models.map(({ description }) => description.direction);
-    const { sizes } = (this.#models[0] as StoredModel).description;
-    return trainFromScratch(data, { ...scratch, ...common, sizes, directions });
+    return trainFromScratch(data, this.#models, { ...scratch, ...common });
   }
 }
 

@@ -1,18 +1,17 @@
 import { tokenizeFields } from '../../text/tokenizer.ts';
 import { fineTune } from '../api/fineTune.ts';
-import { decisions, given, runMembers, type Direction, type Directions, type RunResult, type RunSettings } from '../api/run.ts';
-import type { TrainOptions } from '../api/train.ts';
+import { given, type Directions, type RunResult, type RunSettings } from '../api/run.ts';
+import { asLargeAs } from '../api/sizes.ts';
+import { train, type TrainOptions } from '../api/train.ts';
+import type { StoredModel } from '../checkpoint/modelFolder.ts';
 import { readCorpusFields } from '../data/corpus.ts';
-import type { Sizes } from '../model/presets.ts';
-import type { Task } from '../model/task.ts';
-import { CLASSIFIER_TRAINING_OF, FINE_TUNING_OF, type RecipeName } from '../recipe/defaults.ts';
+import { FINE_TUNING_OF, type RecipeName } from '../recipe/defaults.ts';
 import { evaluateModel } from '../recipe/evaluate.ts';
-import { trainClassifier, type ClassifierConfig } from '../recipe/trainClassifier.ts';
 import { FROM_SCRATCH } from './defaults.ts';
 import { type ExperimentControls, type ExperimentFolder, isFinished, type Job, removeCheckpoints, removeModel } from './experiment.ts';
 import { figuresOf } from './measure.ts';
 import { type Part, type Parts, pathOf } from './parts.ts';
-import type { LanguageModelChoices, ScratchChoices } from './settings.ts';
+import type { LanguageModelChoices } from './settings.ts';
 
 /** Where, and under whose eyes, a run takes place. */
 export type RunPlace = Pick<RunSettings, 'out' | 'resume' | 'signal' | 'onStep'>;
@@ -133,33 +132,16 @@ async function countTokens(data: string, text: readonly string[] | undefined, en
   return tokens;
 }
 
-/** What a classifier from scratch is like. */
-export interface ScratchOptions extends RunPlace, ScratchChoices, Pick<TrainOptions, 'valid' | 'earlyStopping' | 'range' | 'text'> {
-  /** The same as those of the language model that others start from; `vocabulary` is an upper limit. */
-  readonly sizes: Sizes;
-  readonly directions: readonly Direction[];
-  readonly task?: Task | undefined;
-  readonly recipe: RecipeName;
-  readonly epochs: number;
-  readonly seed: number;
-}
-
-/**
- * Trains a classifier from random weights, of given sizes and with a vocabulary of the documents it learns: all layers from the first epoch
- * on, at one rate.
- */
-export async function trainFromScratch(data: string, options: ScratchOptions): Promise<RunResult> {
-  const usual = { ...CLASSIFIER_TRAINING_OF[options.recipe], ...FROM_SCRATCH, unfreezing: 'full', discriminative: false } as const;
-  const all = { ...usual, ...given(options) };
-  const { sizes, directions, minCount, valid: validation, validFraction: validationFraction, ...rest } = all;
-  const config: ClassifierConfig = { ...rest, data, validation, validationFraction };
-  const limits = { maxSize: sizes.vocabulary, minCount };
-  const members = directions.map((direction) => ({
-    direction,
-    batch: all.batch,
-    workload: { sizes, tokens: all.bpttWindow, predictsWords: false },
-    train: (folder: string, run: Parameters<typeof trainClassifier>[3]) =>
-      trainClassifier({ scratch: { sizes, limits, direction } }, config, folder, run),
-  }));
-  return runMembers(options, { command: 'train', data, fromScratch: true, ...decisions(all) }, members);
+/** A classifier from scratch with the sizes of the language models that others start from: all layers from the first epoch on, at one rate. */
+export async function trainFromScratch(data: string, models: readonly StoredModel[], options: TrainOptions): Promise<RunResult> {
+  const [{ description }] = models as [StoredModel];
+  return train(data, {
+    ...FROM_SCRATCH,
+    unfreezing: 'full',
+    discriminative: false,
+    ...given(options),
+    ...asLargeAs(description.sizes),
+    fromScratch: true,
+    direction: models.length > 1 ? 'both' : description.direction,
+  });
 }
