@@ -5,7 +5,6 @@ import type { Readable, Writable } from 'node:stream';
 import { peakMebibytesOfProcess, ticksOfProcess } from './processorTime.ts';
 import type { Ready, RunResult } from './protocol.ts';
 import type { Player } from './turns.ts';
-import type { Workload } from './workload.ts';
 
 /** How a contender's process is started. */
 export interface ContenderCommand {
@@ -26,6 +25,7 @@ export class Contender implements Player {
   readonly #lines: AsyncIterator<string>;
   readonly #reader: Interface;
   #versions: Readonly<Record<string, string>> = {};
+  #tokens: number | undefined;
   #errors = '';
 
   private constructor({ name, program, args, environment }: ContenderCommand, log: (line: string) => void) {
@@ -44,13 +44,14 @@ export class Contender implements Player {
   /**
    * Starts a contender and has it build what it runs.
    *
+   * @param work what it runs, such as a `Workload`, as plain JSON
    * @param log gets what it writes to standard error
    * @throws Error where the process fails
    */
-  static async start(command: ContenderCommand, workload: Workload, log: (line: string) => void): Promise<Contender> {
+  static async start(command: ContenderCommand, work: object, log: (line: string) => void): Promise<Contender> {
     const contender = new Contender(command, log);
     try {
-      contender.#versions = (await contender.#ask<Ready>(workload)).ready;
+      contender.#versions = (await contender.#ask<Ready>(work)).ready;
       return contender;
     } catch (error) {
       contender.#child.kill('SIGKILL');
@@ -65,7 +66,14 @@ export class Contender implements Player {
 
   /** Does steps; gives the seconds that they took. */
   async run(steps: readonly number[]): Promise<number> {
-    return (await this.#ask<RunResult>({ run: steps })).seconds;
+    const { seconds, tokens } = await this.#ask<RunResult>({ run: steps });
+    this.#tokens = tokens;
+    return seconds;
+  }
+
+  /** Tokens that came out of its last turn, of tokenizing. */
+  get tokens(): number | undefined {
+    return this.#tokens;
   }
 
   /** The most memory that the process has held so far (resident set), in MiB. */

@@ -2,7 +2,7 @@
  * Writes results of benchmarks into a document's tables, so that they agree.
  *
  * Usage: node benchmark/fillTables.ts docs/performance.md RESULT.json…
- * The results are what `ulmfit benchmark train|scaling|profile --json` printed. Those of one kind share a table or follow each other.
+ * The results are what `ulmfit benchmark train|scaling|profile|tokenize --json` printed. Those of one kind share a table or follow each other.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { markdownTable, replaceBetweenMarks } from './markdown.ts';
@@ -11,9 +11,11 @@ import { profileRows } from './profileReport.ts';
 import type { ScalingBenchmark } from './scaling.ts';
 import { scalingNotes, scalingRows } from './scalingReport.ts';
 import { trainingNotes, trainingRows } from './tables.ts';
+import type { TokenizingBenchmark } from './tokenizingBenchmark.ts';
+import { tokenizingNotes, tokenizingRows } from './tokenizingReport.ts';
 import type { TrainingBenchmark } from './trainingBenchmark.ts';
 
-type Result = TrainingBenchmark | ScalingBenchmark | ProfileResult;
+type Result = TrainingBenchmark | ScalingBenchmark | ProfileResult | TokenizingBenchmark;
 
 /** Operations of a profile that are shown one by one. */
 const OPERATIONS = 10;
@@ -38,6 +40,7 @@ function sectionOf(same: readonly Result[]): string {
 
 function tableOf(result: Result): string {
   if (result.benchmark === 'scaling') return [markdownTable(scalingRows(result)), '', ...scalingNotes(result)].join('\n');
+  if (result.benchmark === 'tokenize') return [markdownTable(tokenizingRows(result)), '', ...tokenizingNotes(result)].join('\n');
   if (result.benchmark === 'profile') {
     const { preset, task, precision } = result;
     return [`${preset}, ${task}, ${precision}`, '', markdownTable(profileRows(result, OPERATIONS))].join('\n');

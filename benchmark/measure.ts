@@ -5,7 +5,7 @@ import { summarize, type Measurement } from './measurement.ts';
 import { LIMIT, OURS, PYTORCH } from './names.ts';
 import { peerCommand, type Peer } from './peer.ts';
 import type { Skipped } from './statistics.ts';
-import { LARGEST_OTHER_LOAD, takeTurns, turnsOf, type Repeat } from './turns.ts';
+import { ANY_LOAD, LARGEST_OTHER_LOAD, takeTurns, turnsOf, type Repeat } from './turns.ts';
 import type { Workload } from './workload.ts';
 
 export interface MeasureOptions {
@@ -48,8 +48,6 @@ export async function measure(workload: Workload, { repeats, steps, peer, log, a
     await Promise.all(contenders.map(async (contender) => contender.stop()));
   }
 }
-
-const ANY_LOAD = { largestOtherLoad: Number.POSITIVE_INFINITY, rest: async () => {} } as const;
 
 /** Why this machine cannot do a workload. */
 function unavailable({ device, precision }: Workload): Skipped | undefined {

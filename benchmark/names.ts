@@ -1,4 +1,5 @@
 /** What the contenders are called in results and progress lines. */
 export const OURS = 'ulmfit';
 export const PYTORCH = 'PyTorch';
+export const FASTAI = 'fastai';
 export const LIMIT = 'matrix products';

@@ -1,5 +1,5 @@
 /**
- * How the parent talks to a contender, a process of its own: one JSON object a line. The parent writes a {@link Workload} to its
+ * How the parent talks to a contender, a process of its own: one JSON object a line. The parent writes its work, such as a {@link Workload}, to its
  * standard input and gets {@link Ready} back; then, for each {@link RunRequest}, a {@link RunResult}. The process ends when its
  * standard input does.
  */
@@ -14,34 +14,37 @@ export interface Ready {
 }
 
 export interface RunRequest {
-  /** Numbers of the steps to do: windows of text, or batches of documents. */
+  /** Numbers of the steps to do: windows of text, batches of documents, or passes over all of them. */
   readonly run: readonly number[];
 }
 
 export interface RunResult {
   /** Time of all steps of the request together. */
   readonly seconds: number;
+  /** Tokens that came out, of tokenizing. */
+  readonly tokens?: number;
 }
 
 /** What a contender does. */
 export interface Work {
   readonly versions: Readonly<Record<string, string>>;
-  /** Does the steps and waits for the device; the time it takes is what is measured. */
-  run(steps: readonly number[]): void;
+  /** Does the steps and waits for the device; the time it takes is what is measured. What it gives goes to the parent. */
+  run(steps: readonly number[]): Omit<RunResult, 'seconds'> | void | Promise<Omit<RunResult, 'seconds'>>;
 }
 
 /** Serves the parent: the main function of a contender that is written in TypeScript. */
-export async function serveParent(build: (workload: Workload) => Promise<Work>): Promise<void> {
+export async function serveParent<Task extends object = Workload>(build: (task: Task) => Promise<Work>): Promise<void> {
   let work: Work | undefined;
   for await (const line of createInterface({ input: process.stdin })) {
-    const message = JSON.parse(line) as Workload | RunRequest;
+    const message = JSON.parse(line) as Task | RunRequest;
     if (!('run' in message)) {
       work = await build(message);
       await answer({ ready: work.versions });
     } else if (work !== undefined) {
       const start = performance.now();
-      work.run(message.run);
-      await answer({ seconds: (performance.now() - start) / 1000 });
+      const result = work.run(message.run);
+      const more = result instanceof Promise ? await result : result;
+      await answer({ seconds: (performance.now() - start) / 1000, ...more });
     }
   }
 }

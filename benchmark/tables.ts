@@ -71,6 +71,7 @@ export function speedText(spread: Spread | undefined): string {
   return spread.median < 100 ? spread.median.toPrecision(3) : spread.median.toFixed(0);
 }
 
-function ratioText(ratio: Spread | undefined): string {
+/** A ratio with its spread: 1.27 [1.20 – 1.31]. */
+export function ratioText(ratio: Spread | undefined): string {
   return ratio === undefined ? '–' : `${ratio.median.toFixed(2)} [${ratio.min.toFixed(2)} – ${ratio.max.toFixed(2)}]`;
 }

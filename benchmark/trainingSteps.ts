@@ -71,7 +71,15 @@ function classifierSteps({ sizes, batch, chunk, window, documents }: ClassifierW
   const task = new ClassifierTask(
     sizes,
     classifierParameters(sizes),
-    { training: { documents: words, targets: oneHot(words.map((_, index) => index % CLASSES), CLASSES) } },
+    {
+      training: {
+        documents: words,
+        targets: oneHot(
+          words.map((_, index) => index % CLASSES),
+          CLASSES,
+        ),
+      },
+    },
     {
       batch,
       bptt: chunk,

@@ -56,6 +56,12 @@ export interface TurnsOutcome {
   readonly discarded: number;
 }
 
+/** Options of whoever measures at once, however busy the machine is. */
+export const ANY_LOAD: Pick<TurnsOptions, 'largestOtherLoad' | 'rest'> = {
+  largestOtherLoad: Number.POSITIVE_INFINITY,
+  rest: async () => {},
+};
+
 /** Cuts the steps of a repeat into turns. */
 export function turnsOf(task: TaskName, steps: number): number[][] {
   const size = STEPS_A_TURN[task];

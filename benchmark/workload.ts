@@ -98,7 +98,8 @@ export function evenlySpaced(lengths: readonly number[], batch: number, count: n
   });
 }
 
-function mulberry32(seed: number): () => number {
+/** Random numbers from 0 to below 1 that depend on the seed alone. */
+export function mulberry32(seed: number): () => number {
   let state = seed;
   return () => {
     state = (state + 0x6d2b79f5) | 0;

@@ -70,6 +70,25 @@ export function addBenchmarkCommands(program: Command): void {
     .action(async (given) => (await import('./commands/benchmark.ts')).benchmarkProfile(given));
 
   benchmark
+    .command('tokenize')
+    .description("How fast texts become tokens, with one thread and with all, beside fastai's pipeline, in turns within one run.")
+    .addOption(new Option('--file <data>', 'a table, JSON Lines, text or a folder (default: generated texts)'))
+    .addOption(options.text())
+    .addOption(new Option('--documents <count>', 'take so many, evenly spaced').default(10_000).argParser(positiveInteger))
+    .addOption(repeats(3))
+    .addOption(new Option('--peer <python>', 'a Python with fastai (default: the one of "ulmfit benchmark setup-peer")'))
+    .addOption(anyLoad())
+    .addOption(options.json('every figure'))
+    .addHelpText(
+      'after',
+      examples([
+        ['ulmfit benchmark tokenize', 'some minutes, on a machine that does nothing else'],
+        ['ulmfit benchmark tokenize --file reviews.jsonl --documents 2500', 'with your own texts'],
+      ]),
+    )
+    .action(async (given) => (await import('./commands/benchmark.ts')).benchmarkTokenize(given));
+
+  benchmark
     .command('setup-peer')
     .description('Install PyTorch and fastai for comparison, in an environment of their own in the cache.')
     .addOption(options.json('the result'))

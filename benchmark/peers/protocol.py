@@ -26,14 +26,14 @@ class Computation:
         return torch.autocast(self.device, self.type, enabled=self.type != torch.float32)
 
 
-def serve(build):
-    """Reads the workload, builds the work (`run(steps)` does steps), then runs what is asked for until standard input ends."""
+def serve(build, packages=("torch", "fastai")):
+    """Reads the workload, builds the work (`run(steps)` does steps and may give figures), then runs what is asked for until standard input ends."""
     answers, sys.stdout = sys.stdout, sys.stderr  # what libraries print must not look like an answer
     run = build(json.loads(sys.stdin.readline()))
-    versions = {name: importlib.metadata.version(name) for name in ("torch", "fastai")}
+    versions = {name: importlib.metadata.version(name) for name in packages}
     print(json.dumps({"ready": {"python": platform.python_version(), **versions}}), file=answers, flush=True)
     for line in sys.stdin:
         steps = json.loads(line)["run"]
         start = time.perf_counter()
-        run(steps)
-        print(json.dumps({"seconds": time.perf_counter() - start}), file=answers, flush=True)
+        figures = run(steps) or {}
+        print(json.dumps({"seconds": time.perf_counter() - start, **figures}), file=answers, flush=True)

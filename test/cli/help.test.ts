@@ -55,6 +55,7 @@ test('the program has its commands', () => {
     'benchmark train',
     'benchmark scaling',
     'benchmark profile',
+    'benchmark tokenize',
     'benchmark setup-peer',
   ]);
 });

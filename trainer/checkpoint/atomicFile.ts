@@ -61,7 +61,8 @@ const CURES: Readonly<Record<string, string>> = {
   ENOSPC: 'the disk is full; free some space and try again',
 };
 
-function asUserError(path: string, error: unknown): unknown {
+/** Turns what the file system threw while `path` was written into a sentence with a cure; anything unusual is returned as it is. */
+export function asUserError(path: string, error: unknown): unknown {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   const cure = CURES[code];
   return cure === undefined ? error : new UserError(`Cannot write ${path}: ${cure}.`, { cause: error });

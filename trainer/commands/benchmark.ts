@@ -27,6 +27,17 @@ export interface BenchmarkTrainOptions extends BenchmarkOptions {
   readonly anyLoad?: boolean | undefined;
 }
 
+export interface BenchmarkTokenizeOptions {
+  readonly file?: string | undefined;
+  readonly text?: readonly string[] | undefined;
+  readonly documents: number;
+  readonly repeats: number;
+  /** A Python with fastai. */
+  readonly peer?: string | undefined;
+  readonly anyLoad?: boolean | undefined;
+  readonly json?: boolean | undefined;
+}
+
 export interface BenchmarkScalingOptions extends BenchmarkOptions {
   readonly steps: number;
   /** Path of the charts, without its ending. */
@@ -58,6 +69,15 @@ export async function benchmarkTrain(options: BenchmarkTrainOptions): Promise<vo
   });
   if (json === true) await printJson(result);
   else await printTable(trainingRows(result.measurements), trainingNotes(result));
+}
+
+/** `ulmfit benchmark tokenize`: tokenizing speed beside fastai's. */
+export async function benchmarkTokenize({ json, peer, ...options }: BenchmarkTokenizeOptions): Promise<void> {
+  const { tokenizingBenchmark } = await import('../../benchmark/tokenizingBenchmark.ts');
+  const { tokenizingNotes, tokenizingRows } = await import('../../benchmark/tokenizingReport.ts');
+  const result = await tokenizingBenchmark({ ...options, log, peer: await findPeer(peer) });
+  if (json === true) await printJson(result);
+  else await printTable(tokenizingRows(result), tokenizingNotes(result));
 }
 
 /** `ulmfit benchmark scaling`: training speed against the sizes that decide it. */

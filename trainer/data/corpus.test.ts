@@ -1,10 +1,11 @@
+import { copyFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { brotliCompressSync, gzipSync } from 'node:zlib';
 
 import { expect, test } from 'vitest';
 
 import { temporaryFolder } from '../../test/temporaryFolder.ts';
-import { readCorpus, readCorpusFields } from './corpus.ts';
+import { corpusFiles, readCorpus, readCorpusFields } from './corpus.ts';
 
 async function read(path: string) {
   return Array.fromAsync(readCorpus(path));
@@ -68,4 +69,47 @@ test('refuses what is no text, what is empty and what is missing', async () => {
     'bad.csv:2, column 1: the double quote that opens the field is never closed.',
   );
   await expect(read(join(folder, 'latin.txt'))).rejects.toThrow('latin.txt:1: byte 4 of the line (byte 3 of the file) is 0xE9');
+});
+
+test('tells the bytes of a corpus, and each of them once while it is read', async () => {
+  const folder = await temporaryFolder({
+    'a.txt': 'A. '.repeat(100_000),
+    'b/wiki.raw.gz': gzipSync(ARTICLES),
+    'b/c.jsonl': '{"text": "B."}\n'.repeat(10_000),
+    '.hidden.pdf': '%PDF',
+  });
+  await copyFile(new URL('../../test/fixtures/parquet/snappy.parquet', import.meta.url), join(folder, 'd.parquet'));
+  const sizes = await Promise.all(['a.txt', 'b/wiki.raw.gz', 'b/c.jsonl', 'd.parquet'].map((name) => stat(join(folder, name))));
+  const total = sizes.reduce((sum, { size }) => sum + size, 0);
+  expect((await corpusFiles(folder))?.bytes).toBe(total);
+  const read: number[] = [];
+  await Array.fromAsync(readCorpusFields(folder, { onBytes: (bytes) => read.push(bytes) }));
+  expect(read.length).toBeGreaterThan(8);
+  expect(read.reduce((sum, bytes) => sum + bytes, 0)).toBe(total);
+});
+
+test('tells when the files of a corpus have changed', async () => {
+  const folder = await temporaryFolder({ 'corpus/a.txt': 'A.', 'corpus/b/c.txt': 'C.' });
+  const [corpus, file] = [join(folder, 'corpus'), join(folder, 'corpus', 'a.txt')];
+  const stateOf = async (path: string) => (await corpusFiles(path))?.state;
+  const states = [await stateOf(corpus), await stateOf(file)];
+  expect([await stateOf(corpus), await stateOf(file)]).toEqual(states);
+  for (const change of [
+    () => writeFile(file, 'B.'), // of the same size, later
+    () => utimes(file, 1, 1),
+    () => writeFile(file, 'A and B.'),
+    () => rename(file, join(corpus, 'z.txt')),
+    () => rm(join(corpus, 'z.txt')),
+  ]) {
+    await change();
+    states.push(await stateOf(corpus));
+  }
+  expect(new Set(states).size).toBe(states.length);
+});
+
+test('knows nothing about what can be read once, and refuses what is missing', async () => {
+  expect(await corpusFiles('-')).toBeUndefined();
+  expect(await corpusFiles('/dev/null')).toBeUndefined();
+  const folder = await temporaryFolder();
+  await expect(corpusFiles(join(folder, 'nothing'))).rejects.toThrow('nothing does not exist.');
 });

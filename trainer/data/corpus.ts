@@ -1,4 +1,6 @@
-import { extname } from 'node:path';
+import { createHash } from 'node:crypto';
+import { stat } from 'node:fs/promises';
+import { extname, relative } from 'node:path';
 
 import { UserError } from '../../text/errors.ts';
 import { articlesOf } from './articles.ts';
@@ -17,6 +19,8 @@ export interface CorpusOptions {
   readonly text?: readonly string[] | undefined;
   /** Begin a new document at each title line in WikiText's form, ` = Title = `. Default: true. */
   readonly splitArticles?: boolean | undefined;
+  /** Called now and then with the bytes of files that have been read since the last call: in the end, those of {@link corpusFiles}. */
+  readonly onBytes?: ((bytes: number) => void) | undefined;
 }
 
 /**
@@ -52,6 +56,34 @@ export async function* readCorpus(path: string, options: CorpusOptions = {}): As
   for await (const fields of readCorpusFields(path, options)) yield fields.join('\n');
 }
 
+/** The files of a corpus, whatever is in them. */
+export interface CorpusFiles {
+  /** Of all files together, as they lie there, compressed or not. */
+  readonly bytes: number;
+  /** Changes when a file changes, comes or goes: a digest of names, sizes and times of change. */
+  readonly state: string;
+}
+
+/**
+ * Looks at the files that {@link readCorpusFields} would read.
+ *
+ * @returns undefined for a pipe or standard input, which can be read once and have no size
+ * @throws UserError where there is nothing at the path
+ */
+export async function corpusFiles(path: string): Promise<CorpusFiles | undefined> {
+  if (path === '-') return undefined;
+  const kind = await kindOf(path);
+  if (kind === 'stream') return undefined;
+  const digest = createHash('sha256');
+  let bytes = 0;
+  for await (const file of kind === 'file' ? [path] : walkFiles(path)) {
+    const { size, mtimeMs } = await stat(file);
+    digest.update(`${JSON.stringify([relative(path, file), size, mtimeMs])}\n`);
+    bytes += size;
+  }
+  return { bytes, state: digest.digest('hex') };
+}
+
 async function* readAny(path: string, options: CorpusOptions): AsyncGenerator<readonly string[]> {
   if (path === '-') return yield* readPlain(standardInput(), STANDARD_INPUT, options);
   const kind = await kindOf(path);
@@ -62,14 +94,15 @@ async function* readAny(path: string, options: CorpusOptions): AsyncGenerator<re
 
 async function* readFile(path: string, options: CorpusOptions): AsyncGenerator<readonly string[]> {
   const extension = extname(withoutCompression(path)).toLowerCase();
-  if (TEXT_EXTENSIONS.includes(extension)) return yield* readPlain(openBytes(path), path, options);
+  if (TEXT_EXTENSIONS.includes(extension)) return yield* readPlain(openBytes(path, options.onBytes), path, options);
   if (extension !== PARQUET_EXTENSION && !RECORD_EXTENSIONS.includes(extension)) {
     const known = [...TEXT_EXTENSIONS, ...RECORD_EXTENSIONS].filter(Boolean).join(', ');
     throw new UserError(
       `${path} is not a text file by its name. Read are ${known} (each also with ${COMPRESSED_EXTENSIONS.join(', ')}) and ${PARQUET_EXTENSION}: rename it or take it out of the folder.`,
     );
   }
-  for await (const { fields } of readDocuments(path, { text: options.text, labels: 'ignored' })) yield fields;
+  for await (const { fields } of readDocuments(path, { text: options.text, onBytes: options.onBytes, labels: 'ignored' })) yield fields;
+  if (extension === PARQUET_EXTENSION) options.onBytes?.((await stat(path)).size); // It is read in an order of its own.
 }
 
 async function* readPlain(bytes: AsyncIterable<Uint8Array>, name: string, options: CorpusOptions): AsyncGenerator<readonly string[]> {

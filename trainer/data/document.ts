@@ -46,6 +46,8 @@ export interface ReadOptions {
    * at it too; otherwise JSON must hold a list.
    */
   readonly labelSeparator?: string | undefined;
+  /** Called now and then with the bytes that have been read of files since the last call; not of Parquet and of label folders. */
+  readonly onBytes?: ((bytes: number) => void) | undefined;
 }
 
 /** How standard input is named in messages. */

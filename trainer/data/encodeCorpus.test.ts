@@ -1,22 +1,29 @@
-import { readdir, readFile, truncate, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { temporaryFolder } from '../../test/temporaryFolder.ts';
 import { tokenize, tokenizeFields } from '../../text/tokenizer.ts';
 import { SPECIAL_TOKENS, Vocabulary } from '../../text/vocabulary.ts';
-import { cachedCorpus, encodeCorpus, encodeWith, type EncodedCorpus } from './encodeCorpus.ts';
+import { encodeCorpus, encodeWith, type EncodedCorpus, type EncodeOptions } from './encodeCorpus.ts';
+import { documentAt, documentCount } from './tokenCorpus.ts';
+
+type Document = string | readonly string[];
 
 const TEXTS = ['A good film, a good cast.', 'A bad film.', 'Good, good, GOOD!'];
 const LIMITS = { maxSize: 100, minCount: 2 };
+const EVERY_WORD = { maxSize: 100_000, minCount: 1 };
 
-async function* fieldsOf(texts: readonly (string | readonly string[])[]): AsyncGenerator<readonly string[]> {
+async function* fieldsOf(texts: readonly Document[]): AsyncGenerator<readonly string[]> {
   for (const text of texts) yield typeof text === 'string' ? [text] : text;
 }
 
-const documentsOf = ({ corpus, vocabulary }: EncodedCorpus): string[][] =>
-  Array.from({ length: corpus.offsets.length - 1 }, (_, index) => {
-    return vocabulary.decode(corpus.ids.subarray(corpus.offsets[index], corpus.offsets[index + 1]));
-  });
+/** A word of letters alone, which is one token. */
+const wordOf = (index: number): string => `zu${Array.from(String(index), (digit) => `${'bdfgklmnrt'[Number(digit)]}o`).join('')}`;
+
+const idsOf = ({ corpus }: Pick<EncodedCorpus, 'corpus'>): number[][] =>
+  Array.from({ length: documentCount(corpus) }, (_, index) => [...documentAt(corpus, index)]);
+
+const documentsOf = ({ corpus, vocabulary }: EncodedCorpus): string[][] => idsOf({ corpus }).map((ids) => vocabulary.decode(ids));
+
+const plain = (encoded: EncodedCorpus) => ({ ids: idsOf(encoded), tokens: encoded.vocabulary.tokens });
 
 describe('encodeCorpus', () => {
   it('counts, cuts and encodes: rare words are unknown, documents stay apart', async () => {
@@ -25,19 +32,13 @@ describe('encodeCorpus', () => {
     expect(documentsOf(encoded)).toEqual(expected);
     expect(encoded.vocabulary.tokens.slice(SPECIAL_TOKENS.length, -2)).toEqual(['good', ',', 'a', '.', 'film']);
     expect(expected.flat().filter((token) => token === 'xxunk')).toHaveLength(3); // cast, bad, !
-    expect(encoded.corpus.ids).toBeInstanceOf(Uint16Array);
   });
 
-  it('counts with the words of all documents, wherever its blocks end', async () => {
-    // A block holds 2^20 tokens.
+  it('counts with the words of all documents, wherever its batches end', async () => {
     const long = 'one two three four '.repeat(1000);
     const encoded = await encodeCorpus(fieldsOf(new Array(270).fill(long)), LIMITS);
     expect(encoded.corpus.offsets.at(-1)).toBe(270 * 4001);
-    const last = documentsOf(encoded).at(-1) ?? [];
-    expect(last).toEqual(tokenize(long));
-    const border = encoded.corpus.ids.subarray(2 ** 20 - 3, 2 ** 20 + 3);
-    const place = (2 ** 20 - 3) % 4001;
-    expect(encoded.vocabulary.decode(border)).toEqual(tokenize(long).slice(place, place + 6));
+    expect(encoded.vocabulary.decode(documentAt(encoded.corpus, 269))).toEqual(tokenize(long));
   });
 
   it('extends a vocabulary without moving its ids', async () => {
@@ -55,81 +56,92 @@ describe('encodeCorpus', () => {
   });
 
   it('marks the fields of a record', async () => {
-    const encoded = await encodeCorpus(fieldsOf([['Good film', 'A good cast']]), { maxSize: 100, minCount: 1 });
+    const encoded = await encodeCorpus(fieldsOf([['Good film', 'A good cast']]), EVERY_WORD);
     expect(documentsOf(encoded)[0]).toEqual(tokenizeFields(['Good film', 'A good cast']));
+  });
+
+  it('tells the tokens so far', async () => {
+    const told: number[] = [];
+    await encodeCorpus(fieldsOf(TEXTS), LIMITS, { batchCharacters: 1, onProgress: (tokens) => told.push(tokens) });
+    const lengths = TEXTS.map((text) => tokenize(text).length) as [number, number, number];
+    expect(told).toEqual([lengths[0], lengths[0] + lengths[1], lengths[0] + lengths[1] + lengths[2]]);
+  });
+
+  it('encodes more words than 16 bits can tell apart', async () => {
+    const words = Array.from({ length: 66_000 }, (_, index) => wordOf(index));
+    const encoded = await encodeCorpus(fieldsOf([words.join(' '), words.toReversed().join(' ')]), EVERY_WORD, { threads: 2, shortText: 0 });
+    expect(encoded.vocabulary.size).toBeGreaterThan(0x10000);
+    expect(documentsOf(encoded)[1]).toEqual(['xxbos', ...words.toReversed()]);
+  });
+});
+
+describe('the result does not depend on threads and batches', () => {
+  const TEXT = [
+    ...TEXTS,
+    '',
+    ' \n ',
+    ['Title', 'body'],
+    ['', ''],
+    'Ünïcode: 我用 iPhone 🙂🙂🙂, naïve\u00a0café, x\ud800y',
+    'SHOUTING aaaaaa yes yes yes yes <br /> &amp;',
+    Array.from({ length: 500 }, (_, index) => `word${index % 97}`).join(' '), // longer than a batch
+    'The last one.',
+  ];
+  const encode = (options: EncodeOptions) => encodeCorpus(fieldsOf(TEXT), LIMITS, options).then(plain);
+
+  it('for 1, 2 and 3 threads and batches of any size', { timeout: 120_000 }, async () => {
+    const expected = await encode({ threads: 1 });
+    expect(expected.ids).toHaveLength(TEXT.length);
+    for (const batchCharacters of [1, 7, 60, 2000, 1e6]) {
+      expect(await encode({ threads: 1, batchCharacters }), `1 thread, ${batchCharacters}`).toEqual(expected);
+    }
+    for (const threads of [2, 3]) {
+      for (const [batchCharacters, shortText] of [
+        [1, 0],
+        [40, 0],
+        [40, 100],
+        [1e6, 0],
+      ] as const) {
+        expect(await encode({ threads, batchCharacters, shortText }), `${threads} threads, ${batchCharacters}`).toEqual(expected);
+      }
+    }
+  });
+
+  it('for texts of any characters', { timeout: 120_000 }, async () => {
+    const document = fc.oneof(
+      fc.string({ unit: 'binary', maxLength: 60 }),
+      fc.array(fc.string({ unit: 'grapheme', maxLength: 20 }), { minLength: 1, maxLength: 3 }),
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.array(document, { maxLength: 20 }), fc.integer({ min: 1, max: 100 }), async (texts, batchCharacters) => {
+        const expected = await encodeCorpus(fieldsOf(texts), EVERY_WORD, { threads: 1 });
+        const words = texts.map((text) => tokenizeFields(typeof text === 'string' ? [text] : text));
+        expect(documentsOf(expected)).toEqual(
+          words.map((tokens) => tokens.map((token) => (expected.vocabulary.has(token) ? token : 'xxunk'))),
+        );
+        const found = await encodeCorpus(fieldsOf(texts), EVERY_WORD, { threads: 2, batchCharacters, shortText: 0 });
+        expect(plain(found)).toEqual(plain(expected));
+      }),
+      { numRuns: 5 },
+    );
   });
 });
 
 describe('encodeWith', () => {
-  it('takes the vocabulary as it is', async () => {
+  it('takes the vocabulary as it is, with any number of threads', async () => {
     const vocabulary = Vocabulary.fromCounts(new Map([['good', 3]]), LIMITS);
-    const corpus = await encodeWith(fieldsOf(['A good film', 'Bad']), vocabulary);
-    expect(documentsOf({ corpus, vocabulary })).toEqual([
-      ['xxbos', 'xxunk', 'good', 'xxunk'],
-      ['xxbos', 'xxmaj', 'xxunk'],
-    ]);
-  });
-});
-
-describe('cachedCorpus', () => {
-  const made = () => encodeCorpus(fieldsOf(TEXTS), LIMITS);
-  const unwanted = (): Promise<EncodedCorpus> => Promise.reject(new Error('the cache was not used'));
-  const plain = ({ corpus, vocabulary }: EncodedCorpus) => ({
-    ids: [...corpus.ids],
-    offsets: [...corpus.offsets],
-    tokens: vocabulary.tokens,
+    for (const threads of [1, 2]) {
+      const corpus = await encodeWith(fieldsOf(['A good film', 'Bad']), vocabulary, { threads, shortText: 0 });
+      expect(documentsOf({ corpus, vocabulary })).toEqual([
+        ['xxbos', 'xxunk', 'good', 'xxunk'],
+        ['xxbos', 'xxmaj', 'xxunk'],
+      ]);
+    }
   });
 
-  it('keeps a corpus and gives it back', async () => {
-    const folder = join(await temporaryFolder(), 'run', 'corpus');
-    const first = await cachedCorpus(folder, 'key', made);
-    expect(plain(await cachedCorpus(folder, 'key', unwanted))).toEqual(plain(first));
-    // Nothing half-written stays beside it.
-    expect(await readdir(join(folder, '..'))).toEqual(['corpus']);
-  });
-
-  it('keeps ids of vocabularies that need 32 bits', async () => {
-    const folder = join(await temporaryFolder(), 'corpus');
-    const wide = { corpus: { ids: Int32Array.of(70_000, 2, 1), offsets: Float64Array.of(0, 2, 3) }, vocabulary: (await made()).vocabulary };
-    await cachedCorpus(folder, 'key', () => Promise.resolve(wide));
-    expect(plain(await cachedCorpus(folder, 'key', unwanted))).toEqual(plain(wide));
-  });
-
-  it('makes it anew where it was made from something else', async () => {
-    const folder = join(await temporaryFolder(), 'corpus');
-    await cachedCorpus(folder, 'key', made);
-    const other = await encodeCorpus(fieldsOf(['Another text.']), { maxSize: 100, minCount: 1 });
-    expect(plain(await cachedCorpus(folder, 'another key', () => Promise.resolve(other)))).toEqual(plain(other));
-    expect(plain(await cachedCorpus(folder, 'another key', unwanted))).toEqual(plain(other));
-  });
-
-  it('makes it anew where it was made with another tokenizer', async () => {
-    const folder = join(await temporaryFolder(), 'corpus');
-    await cachedCorpus(folder, 'key', made);
-    const path = join(folder, 'corpus.json');
-    const description = await readFile(path, 'utf8');
-    expect(description).toContain('tokenizer 1 | key');
-    await writeFile(path, description.replace('tokenizer 1 |', 'tokenizer 0 |'));
-    await expect(cachedCorpus(folder, 'key', unwanted)).rejects.toThrow('the cache was not used');
-  });
-
-  it.each([
-    ['ids.bin', (path: string) => truncate(path, 10)],
-    ['offsets.bin', (path: string) => truncate(path, 16)],
-    ['vocabulary.json', (path: string) => truncate(path, 10)],
-    ['corpus.json', (path: string) => writeFile(path, '{')],
-  ])('makes it anew where %s is damaged', async (name, damage) => {
-    const folder = join(await temporaryFolder(), 'corpus');
-    const first = await cachedCorpus(folder, 'key', made);
-    await damage(join(folder, name));
-    await expect(cachedCorpus(folder, 'key', unwanted)).rejects.toThrow('the cache was not used');
-    expect(plain(await cachedCorpus(folder, 'key', made))).toEqual(plain(first));
-    expect(plain(await cachedCorpus(folder, 'key', unwanted))).toEqual(plain(first));
-  });
-
-  it('writes nothing where the corpus cannot be made', async () => {
-    const folder = await temporaryFolder();
-    await expect(cachedCorpus(join(folder, 'corpus'), 'key', unwanted)).rejects.toThrow('the cache was not used');
-    expect(await readdir(folder)).toEqual([]);
+  it('keeps ids that need 32 bits', async () => {
+    const vocabulary = Vocabulary.fromTokens([...SPECIAL_TOKENS, ...Array.from({ length: 70_000 }, (_, index) => wordOf(index))]);
+    const corpus = await encodeWith(fieldsOf([`${wordOf(69_999)} ${wordOf(0)}`]), vocabulary);
+    expect([...documentAt(corpus, 0)]).toEqual([2, 9 + 69_999, 9]);
   });
 });

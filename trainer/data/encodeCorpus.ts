@@ -1,8 +1,8 @@
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { TOKENIZER_VERSION, tokenizeFields } from '../../text/tokenizer.ts';
 import { Vocabulary, type VocabularyLimits } from '../../text/vocabulary.ts';
-import type { TokenCorpus } from './tokenCorpus.ts';
+import type { Fields } from './batchTokenizer.ts';
+import { memoryCorpus, type TokenCorpus } from './tokenCorpus.ts';
+import { tokenizeDocuments, type TokenizeOptions } from './tokenizeDocuments.ts';
+import { mostWordsFor, WordCounts } from './wordCounts.ts';
 
 /** A tokenized corpus and the vocabulary counted on it. */
 export interface EncodedCorpus {
@@ -10,152 +10,126 @@ export interface EncodedCorpus {
   readonly vocabulary: Vocabulary;
 }
 
-export interface EncodeOptions {
+export interface EncodeOptions extends TokenizeOptions {
   /** A vocabulary that keeps its ids and takes in what it lacks, instead of a new one. */
   readonly extend?: Vocabulary;
   /** Called now and then with the tokens so far. */
   readonly onProgress?: (tokens: number) => void;
 }
 
-/** Numbers appended one by one, in blocks, so that nothing is copied while it grows. */
-class GrowingIds {
-  readonly #blocks: Int32Array[] = [];
-  #used = BLOCK;
-  length = 0;
+/** Where tokens are while words are counted: their ids are known only when the last document has been seen. */
+export interface TokenStore<Stored> {
+  append(ids: Int32Array<ArrayBuffer>): Promise<void>;
+  /** Puts all ids through a table of new ones. */
+  finish(table: Int32Array, sixteenBits: boolean): Promise<Stored>;
+}
 
-  push(id: number): void {
-    if (this.#used === BLOCK) {
-      this.#blocks.push(new Int32Array(BLOCK));
-      this.#used = 0;
-    }
-    const block = this.#blocks.at(-1);
-    if (block !== undefined) block[this.#used++] = id;
-    this.length++;
+/** What a {@link TokenStore} has in the end, and the rest of the corpus. */
+export interface Encoded<Stored> {
+  readonly tokens: Stored;
+  readonly offsets: Float64Array;
+  readonly vocabulary: Vocabulary;
+}
+
+/**
+ * Tokenizes documents in one pass, over all processors, counts words, cuts the vocabulary and encodes. The result depends on the documents and
+ * the limits alone. Tokens are the store's business; besides, memory holds the different words, and 8 bytes a document.
+ *
+ * @throws whatever reading the documents throws, and the reason of `signal` when it is aborted
+ */
+export async function encodeInto<Stored>(
+  store: TokenStore<Stored>,
+  documents: AsyncIterable<Fields>,
+  limits: VocabularyLimits,
+  { extend, onProgress = () => {}, ...options }: EncodeOptions,
+): Promise<Encoded<Stored>> {
+  const counts = new WordCounts(mostWordsFor(limits));
+  const offsets = new GrowingOffsets();
+  for await (const numbered of tokenizeDocuments(documents, options)) {
+    await store.append(counts.count(numbered));
+    offsets.add(numbered.batch.lengths);
+    onProgress(offsets.end);
+  }
+  const seen = counts.seen(limits.minCount);
+  const vocabulary = extend === undefined ? Vocabulary.fromCounts(seen, limits) : extend.extended(seen, limits);
+  const tokens = await store.finish(counts.table(vocabulary), fitsSixteenBits(vocabulary));
+  return { tokens, offsets: offsets.all(), vocabulary };
+}
+
+/** {@link encodeInto} memory: 4 bytes a token while words are counted, and 2 afterwards, when the vocabulary allows. */
+export async function encodeCorpus(
+  documents: AsyncIterable<Fields>,
+  limits: VocabularyLimits,
+  options: EncodeOptions = {},
+): Promise<EncodedCorpus> {
+  const { tokens, offsets, vocabulary } = await encodeInto(new MemoryStore(), documents, limits, options);
+  return { corpus: memoryCorpus(tokens, offsets), vocabulary };
+}
+
+/** Encodes documents with a vocabulary that is there already. */
+export async function encodeWith(
+  documents: AsyncIterable<Fields>,
+  vocabulary: Vocabulary,
+  options: TokenizeOptions = {},
+): Promise<TokenCorpus> {
+  const store = new MemoryStore();
+  const offsets = new GrowingOffsets();
+  const idOf = (word: string): number => vocabulary.idOf(word);
+  for await (const { batch, words } of tokenizeDocuments(documents, options)) {
+    await store.append(batch.numbers.map((number) => words.idOf(number, idOf)));
+    offsets.add(batch.lengths);
+  }
+  const identity = Int32Array.from({ length: vocabulary.size }, (_, id) => id);
+  return memoryCorpus(await store.finish(identity, fitsSixteenBits(vocabulary)), offsets.all());
+}
+
+const fitsSixteenBits = (vocabulary: Vocabulary): boolean => vocabulary.size <= 0x10000;
+
+/** Tokens in memory, in blocks, so that nothing is copied while they grow in number. */
+class MemoryStore implements TokenStore<Uint16Array | Int32Array> {
+  readonly #blocks: Int32Array[] = [];
+  #length = 0;
+
+  async append(ids: Int32Array): Promise<void> {
+    this.#blocks.push(ids);
+    this.#length += ids.length;
   }
 
-  /** Copies out through a table of new ids. Blocks are let go of one by one. */
-  mapped(table: Int32Array, sixteenBits: boolean): Uint16Array | Int32Array {
-    const result = sixteenBits ? new Uint16Array(this.length) : new Int32Array(this.length);
+  async finish(table: Int32Array, sixteenBits: boolean): Promise<Uint16Array | Int32Array> {
+    const result = sixteenBits ? new Uint16Array(this.#length) : new Int32Array(this.#length);
     let position = 0;
+    // Blocks are let go of one by one.
     for (let block = this.#blocks.shift(); block !== undefined; block = this.#blocks.shift()) {
-      const end = Math.min(BLOCK, this.length - position);
-      for (let i = 0; i < end; i++) result[position++] = table[block[i] ?? 0] ?? 0;
+      for (const id of block) result[position++] = table[id] ?? 0;
     }
     return result;
   }
 }
-const BLOCK = 1 << 20;
 
-/**
- * Tokenizes documents, given as their fields, in one pass, counts words, cuts the vocabulary and encodes. Tokens take 4 bytes each while they are counted
- * and 2 afterwards, when the vocabulary allows.
- */
-export async function encodeCorpus(
-  documents: AsyncIterable<readonly string[]>,
-  limits: VocabularyLimits,
-  { extend, onProgress = () => {} }: EncodeOptions = {},
-): Promise<EncodedCorpus> {
-  const firstSeen = new Map<string, number>();
-  const counts: number[] = [];
-  const ids = new GrowingIds();
-  const offsets = [0];
-  for await (const document of documents) {
-    for (const token of tokenizeFields(document)) {
-      let id = firstSeen.get(token);
-      if (id === undefined) {
-        id = firstSeen.size;
-        firstSeen.set(token, id);
-      }
-      counts[id] = (counts[id] ?? 0) + 1;
-      ids.push(id);
+/** Where documents begin and end, as their lengths become known. */
+class GrowingOffsets {
+  #offsets = new Float64Array(2 ** 10);
+  #documents = 0;
+
+  /** The end of the last document. */
+  get end(): number {
+    return this.#offsets[this.#documents] ?? 0;
+  }
+
+  add(lengths: Int32Array): void {
+    const wanted = this.#documents + lengths.length + 1;
+    if (wanted > this.#offsets.length) {
+      const larger = new Float64Array(2 * wanted);
+      larger.set(this.#offsets);
+      this.#offsets = larger;
     }
-    offsets.push(ids.length);
-    if (offsets.length % 256 === 0) onProgress(ids.length);
+    for (const length of lengths) {
+      const end = this.end + length;
+      this.#offsets[++this.#documents] = end;
+    }
   }
-  const seen = new Map([...firstSeen].map(([token, id]) => [token, counts[id] ?? 0]));
-  const vocabulary = extend === undefined ? Vocabulary.fromCounts(seen, limits) : extend.extended(seen, limits);
-  const table = Int32Array.from(firstSeen.keys(), (token) => vocabulary.idOf(token));
-  const encoded = ids.mapped(table, vocabulary.size <= 0x10000);
-  return { corpus: { ids: encoded, offsets: Float64Array.from(offsets) }, vocabulary };
-}
 
-/** Encodes documents with a vocabulary that is there already. */
-export async function encodeWith(documents: AsyncIterable<readonly string[]>, vocabulary: Vocabulary): Promise<TokenCorpus> {
-  const ids = new GrowingIds();
-  const offsets = [0];
-  for await (const document of documents) {
-    for (const id of vocabulary.encode(tokenizeFields(document))) ids.push(id);
-    offsets.push(ids.length);
+  all(): Float64Array<ArrayBuffer> {
+    return this.#offsets.slice(0, this.#documents + 1);
   }
-  const identity = Int32Array.from({ length: vocabulary.size }, (_, id) => id);
-  return { ids: ids.mapped(identity, vocabulary.size <= 0x10000), offsets: Float64Array.from(offsets) };
-}
-
-interface CacheDescription {
-  readonly key: string;
-  readonly tokens: number;
-  readonly documents: number;
-  readonly bytesPerToken: 2 | 4;
-}
-
-/**
- * Keeps an encoded corpus in a folder, so that a resumed run does not tokenize again. A cache made from another corpus, other
- * limits or another tokenizer version is ignored.
- *
- * @param key names what the corpus was made from
- * @param make makes the corpus when the cache cannot serve
- */
-export async function cachedCorpus(folder: string, key: string, make: () => Promise<EncodedCorpus>): Promise<EncodedCorpus> {
-  const fullKey = `tokenizer ${TOKENIZER_VERSION} | ${key}`;
-  const found = await readCache(folder, fullKey);
-  if (found !== undefined) return found;
-  const made = await make();
-  await writeCache(folder, fullKey, made);
-  return made;
-}
-
-async function readCache(folder: string, key: string): Promise<EncodedCorpus | undefined> {
-  try {
-    const description = JSON.parse(await readFile(join(folder, 'corpus.json'), 'utf8')) as CacheDescription;
-    if (description.key !== key) return undefined;
-    const [ids, offsets, vocabulary] = await Promise.all([
-      readFile(join(folder, 'ids.bin')),
-      readFile(join(folder, 'offsets.bin')),
-      readFile(join(folder, 'vocabulary.json'), 'utf8'),
-    ]);
-    if (ids.byteLength !== description.tokens * description.bytesPerToken) return undefined;
-    if (offsets.byteLength !== (description.documents + 1) * Float64Array.BYTES_PER_ELEMENT) return undefined;
-    return {
-      corpus: {
-        ids: description.bytesPerToken === 2 ? new Uint16Array(exactBuffer(ids)) : new Int32Array(exactBuffer(ids)),
-        offsets: new Float64Array(exactBuffer(offsets)),
-      },
-      vocabulary: Vocabulary.fromTokens(JSON.parse(vocabulary) as string[]),
-    };
-  } catch {
-    return undefined; // No cache, or a damaged one: it is made again.
-  }
-}
-
-async function writeCache(folder: string, key: string, { corpus, vocabulary }: EncodedCorpus): Promise<void> {
-  const temporary = `${folder}.${process.pid}.tmp`;
-  await rm(temporary, { recursive: true, force: true });
-  await mkdir(temporary, { recursive: true });
-  const description: CacheDescription = {
-    key,
-    tokens: corpus.ids.length,
-    documents: corpus.offsets.length - 1,
-    bytesPerToken: corpus.ids instanceof Uint16Array ? 2 : 4,
-  };
-  await writeFile(join(temporary, 'ids.bin'), corpus.ids);
-  await writeFile(join(temporary, 'offsets.bin'), corpus.offsets);
-  await writeFile(join(temporary, 'vocabulary.json'), JSON.stringify(vocabulary.tokens));
-  await writeFile(join(temporary, 'corpus.json'), JSON.stringify(description));
-  await rm(folder, { recursive: true, force: true });
-  await rename(temporary, folder);
-}
-
-/** A file's bytes in a buffer of their own, aligned for any element size. */
-function exactBuffer(bytes: Buffer): ArrayBuffer {
-  return new Uint8Array(bytes).buffer;
 }

@@ -62,7 +62,7 @@ async function openDocuments(path: string, options: ReadOptions): Promise<AsyncI
   if (extension === PARQUET_EXTENSION) return readParquetFile(path, options);
   const reader = READERS[extension];
   if (!reader) throw unknownForm(path, extension);
-  return reader(decodeUtf8(openBytes(path), path), path, options);
+  return reader(decodeUtf8(openBytes(path, options.onBytes), path), path, options);
 }
 
 /** Few runs need the reader of Parquet, so it is loaded when one does. */

@@ -27,15 +27,23 @@ function compressionOf(path: string): string | undefined {
 /**
  * The bytes of a file as they come, decompressed where the name ends in .gz, .br or .zst. The file is never held as a whole.
  *
+ * @param onBytes called with the bytes of the file itself that have been read since the last call
  * @throws UserError where the file cannot be opened, is a folder, or is not (or only partly) in the form that its name promises
  */
-export async function* openBytes(path: string): AsyncGenerator<Uint8Array> {
+export async function* openBytes(path: string, onBytes: (bytes: number) => void = () => {}): AsyncGenerator<Uint8Array> {
   const extension = compressionOf(path);
   const decompressor = extension === undefined ? undefined : DECOMPRESSORS[extension];
   const file = createReadStream(path);
   try {
     // With a decompressor in the chain pipeline() closes the file when the reader stops early, and hands on its errors.
-    yield* decompressor ? pipeline(file, decompressor.create(), () => {}) : file;
+    const stream: AsyncIterable<Uint8Array> = decompressor ? pipeline(file, decompressor.create(), () => {}) : file;
+    let told = 0;
+    for await (const bytes of stream) {
+      onBytes(file.bytesRead - told);
+      told = file.bytesRead;
+      yield bytes;
+    }
+    onBytes(file.bytesRead - told);
   } catch (error) {
     throw decompressor && !isSystemError(error) ? compressionError(error, path, decompressor.form) : fileError(error, path);
   }

@@ -2,6 +2,7 @@ import { readMembers, type StoredModel } from '../checkpoint/modelFolder.ts';
 import { readCorpusFields } from '../data/corpus.ts';
 import type { LabelledDocument, ReadOptions } from '../data/document.ts';
 import { encodeWith } from '../data/encodeCorpus.ts';
+import { corpusLength, countToken } from '../data/tokenCorpus.ts';
 import { checkLabels, targetOf } from '../data/labelledSet.ts';
 import { readDocuments } from '../data/readers.ts';
 import { tf } from '../engine/operations.ts';
@@ -82,8 +83,9 @@ export async function readForClassifier(
 async function judgeLanguageModel(model: StoredModel, data: string, { text }: EvaluationColumns): Promise<LanguageModelMetrics> {
   const { description, vocabulary } = model;
   const corpus = await encodeWith(readCorpusFields(data, { text }), vocabulary);
-  if (corpus.ids.length < 2) {
-    throw new UserError(`${data} has only ${corpus.ids.length} tokens; a language model predicts each word from those before it.`);
+  const n = corpusLength(corpus);
+  if (n < 2) {
+    throw new UserError(`${data} has only ${n} tokens; a language model predicts each word from those before it.`);
   }
   const parameters = toDevice(model.tensors);
   const loss = languageModelEntropy(description.sizes, parameters, corpus, {
@@ -92,7 +94,5 @@ async function judgeLanguageModel(model: StoredModel, data: string, { text }: Ev
     backwards: description.direction === 'backward',
   });
   tf.dispose([...parameters.values()]);
-  let unknown = 0;
-  for (const id of corpus.ids) if (id === UNKNOWN_ID) unknown++;
-  return { n: corpus.ids.length, loss, perplexity: Math.exp(loss), unknownRate: unknown / corpus.ids.length };
+  return { n, loss, perplexity: Math.exp(loss), unknownRate: countToken(corpus, UNKNOWN_ID) / n };
 }

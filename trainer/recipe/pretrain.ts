@@ -1,11 +1,11 @@
-import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeModel, MODEL_SCHEMA_VERSION, type StoredModel } from '../checkpoint/modelFolder.ts';
 import { readCorpusFields } from '../data/corpus.ts';
-import { cachedCorpus, encodeCorpus, encodeWith, type EncodedCorpus } from '../data/encodeCorpus.ts';
-import { corpusLength, type TokenCorpus } from '../data/tokenCorpus.ts';
+import { encodeWith, type EncodedCorpus } from '../data/encodeCorpus.ts';
+import { corpusLength, documentCount, documentsFrom, type TokenCorpus } from '../data/tokenCorpus.ts';
 import { tf } from '../engine/operations.ts';
 import { TOKENIZER_VERSION } from '../../text/tokenizer.ts';
+import type { Vocabulary } from '../../text/vocabulary.ts';
 import { UserError } from '../../text/errors.ts';
 import { initializeLanguageModel } from '../model/initialize.ts';
 import { languageModelGroups } from '../model/parameters.ts';
@@ -14,6 +14,7 @@ import { full } from '../optim/unfreezing.ts';
 import { languageModelCard } from '../report/modelCard.ts';
 import { LanguageModelTask, type LanguageModelSettings } from './languageModelTask.ts';
 import { RunFolder } from './runFolder.ts';
+import { tokenizedText } from './tokenizedText.ts';
 import { runTraining, type RunOptions, type TrainingOutcome } from './trainingLoop.ts';
 
 /** Every decision of a pretraining run. */
@@ -37,6 +38,8 @@ export interface PretrainConfig extends Omit<LanguageModelSettings, 'epochs'> {
   readonly checkpoints?: string | undefined;
   /** Where the tokenized corpus goes, if not in the run's folder: two directions share one. */
   readonly corpusCache?: string | undefined;
+  /** The text that was tokenized there is taken in whatever state it was: a model of this run has been trained on it. */
+  readonly corpusIsFixed?: boolean | undefined;
 }
 
 /** Fewest tokens that are worth a step for each stream. */
@@ -44,33 +47,60 @@ const SMALLEST_STREAM = 8;
 
 /**
  * Step 1 of ULMFiT (Howard & Ruder 2018, section 3.1): a language model from general text. Writes a model folder at `out`.
- * The corpus, tokenized, and the checkpoints lie in the same folder, so `resume` goes on where a run was stopped.
+ * The corpus, tokenized, and the checkpoints lie in the same folder, so `resume` goes on where a run was stopped, whatever has become of the text.
  */
 export async function pretrain(config: PretrainConfig, out: string, options: RunOptions): Promise<TrainingOutcome> {
-  const run = new RunFolder(out, config.checkpoints);
-  const note = options.onNote ?? (() => {});
+  const { signal, onNote } = options;
+  const heldOut = new HeldOutText(config, signal);
+  try {
+    const tokens = await tokenizedText(config.corpusCache ?? join(out, 'corpus'), {
+      corpus: config.corpus,
+      text: config.text,
+      limits: { maxSize: config.sizes.vocabulary, minCount: config.minCount },
+      isFixed: config.corpusIsFixed,
+      signal,
+      onNote,
+      check: async (offsets, vocabulary) => {
+        refuseTooLittle(offsets, config);
+        await heldOut.read(vocabulary); // Before anything is written.
+      },
+    });
+    try {
+      refuseTooLittle(tokens.corpus.offsets, config);
+      return await pretrainOn(tokens, await heldOut.read(tokens.vocabulary), config, { ...options, out });
+    } finally {
+      tokens.close();
+    }
+  } catch (error) {
+    if (signal?.aborted === true && error === signal.reason) return NOT_BEGUN;
+    throw error;
+  }
+}
 
-  const cache = config.corpusCache ?? join(out, 'corpus');
-  // A run that begins anew reads its text anew, because that may have changed.
-  if (!options.resume && config.corpusCache === undefined) await rm(cache, { recursive: true, force: true });
-  let checked: Texts | undefined;
-  const encoded = await cachedCorpus(
-    cache,
-    JSON.stringify([config.corpus, config.sizes.vocabulary, config.minCount, ...(config.text ?? [])]),
-    async () => {
-      const made = await encodeCorpus(
-        readCorpusFields(config.corpus, { text: config.text }),
-        { maxSize: config.sizes.vocabulary, minCount: config.minCount },
-        { onProgress: everyTenMillion((millions) => note(`tokenized ${millions} million tokens`)) },
-      );
-      checked = await splitTexts(made, config); // Before anything is written.
-      return made;
-    },
-  );
-  const { training, validation } = checked ?? (await splitTexts(encoded, config));
-  const { vocabulary } = encoded;
+/** A run that was stopped before its first step. */
+const NOT_BEGUN: TrainingOutcome = {
+  steps: 0,
+  tokens: 0,
+  trainingLoss: Number.NaN,
+  measured: {},
+  interrupted: true,
+  tensors: new Map(),
+};
+
+/** @param heldOut text of its own to measure on, if there is one */
+async function pretrainOn(
+  { corpus, vocabulary }: EncodedCorpus,
+  heldOut: TokenCorpus | undefined,
+  config: PretrainConfig,
+  { out, ...options }: RunOptions & { readonly out: string },
+): Promise<TrainingOutcome> {
+  const run = new RunFolder(out, config.checkpoints);
+  const documents = documentCount(corpus);
+  const first = trainingDocuments(documents, config);
+  const training = documentsFrom(corpus, 0, first);
+  const validation = heldOut ?? (first < documents ? documentsFrom(corpus, first, documents) : undefined);
   const sizes: Sizes = { ...config.sizes, vocabulary: vocabulary.size };
-  note(`${corpusLength(training)} tokens, vocabulary ${vocabulary.size}`);
+  options.onNote?.(`${corpusLength(training)} tokens, vocabulary ${vocabulary.size}`);
 
   const parameters = initializeLanguageModel(sizes, config.seed);
   const rates = languageModelGroups(sizes).map(() => config.learningRate);
@@ -103,46 +133,42 @@ export async function pretrain(config: PretrainConfig, out: string, options: Run
   }
 }
 
-interface Texts {
-  readonly training: TokenCorpus;
-  readonly validation: TokenCorpus | undefined;
-}
-
-/** @throws UserError where there is too little text to train on, or the held-out text cannot be read */
-async function splitTexts({ corpus, vocabulary }: EncodedCorpus, config: PretrainConfig): Promise<Texts> {
-  const [training, heldOut] = config.validation === undefined ? holdOut(corpus) : [corpus, undefined];
-  if (corpusLength(training) < config.batch * SMALLEST_STREAM) {
-    throw new UserError(
-      `${config.corpus} has ${corpusLength(training)} tokens for training, too few for ${config.batch} parallel streams. Give more text or a smaller --batch.`,
-    );
-  }
-  if (config.validation === undefined) return { training, validation: heldOut };
-  return { training, validation: await encodeWith(readCorpusFields(config.validation, { text: config.text }), vocabulary) };
-}
-
 /** The figures that a model folder keeps of its training. */
 export function metricsOf({ steps, tokens, trainingLoss, measured }: TrainingOutcome): Record<string, number> {
   return { steps, tokens, trainingLoss, ...measured };
 }
 
-/** Calls back each time a count passes another ten million. */
-function everyTenMillion(report: (millions: number) => void): (tokens: number) => void {
-  let reported = 0;
-  return (tokens) => {
-    if (tokens < reported + 10e6) return;
-    reported = Math.floor(tokens / 10e6) * 10e6;
-    report(reported / 1e6);
-  };
+/** How many documents are trained on. Where no held-out text is given, the last hundredth is set aside, at least one document when there are two. */
+function trainingDocuments(documents: number, { validation }: PretrainConfig): number {
+  return validation !== undefined || documents < 2 ? documents : documents - Math.max(1, Math.floor(documents / 100));
 }
 
-/** Sets the last hundredth of the documents aside, at least one when there are two. */
-function holdOut(corpus: TokenCorpus): [TokenCorpus, TokenCorpus | undefined] {
-  const documents = corpus.offsets.length - 1;
-  if (documents < 2) return [corpus, undefined];
-  const first = documents - Math.max(1, Math.floor(documents / 100));
-  const cut = corpus.offsets[first] ?? 0;
-  return [
-    { ids: corpus.ids.subarray(0, cut), offsets: corpus.offsets.slice(0, first + 1) },
-    { ids: corpus.ids.subarray(cut), offsets: corpus.offsets.slice(first).map((offset) => offset - cut) },
-  ];
+/** @throws UserError where there is too little text to train on */
+function refuseTooLittle(offsets: Float64Array, config: PretrainConfig): void {
+  const { corpus, batch } = config;
+  const tokens = offsets[trainingDocuments(offsets.length - 1, config)] ?? 0;
+  if (tokens >= batch * SMALLEST_STREAM) return;
+  throw new UserError(
+    `${corpus} has ${tokens} tokens for training, too few for ${batch} parallel streams. Give more text or a smaller --batch.`,
+  );
+}
+
+/** Held-out text that somebody has named, read once. */
+class HeldOutText {
+  readonly #config: PretrainConfig;
+  readonly #signal: AbortSignal | undefined;
+  #corpus: TokenCorpus | undefined;
+
+  constructor(config: PretrainConfig, signal: AbortSignal | undefined) {
+    this.#config = config;
+    this.#signal = signal;
+  }
+
+  /** @throws UserError where it cannot be read */
+  async read(vocabulary: Vocabulary): Promise<TokenCorpus | undefined> {
+    const { validation, text } = this.#config;
+    if (validation === undefined) return undefined;
+    this.#corpus ??= await encodeWith(readCorpusFields(validation, { text }), vocabulary, { signal: this.#signal });
+    return this.#corpus;
+  }
 }
