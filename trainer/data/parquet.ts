@@ -151,10 +151,14 @@ class ParquetFile {
     }
   }
 
-  async slice(start: number, end = this.byteLength): Promise<ArrayBuffer> {
+  // Not async: the very promise that is kept is returned, whose failure may reach nobody, because hyparquet asks for bytes before it wants them.
+  slice(start: number, end = this.byteLength): Promise<ArrayBuffer> {
     const key = `${start} ${end}`;
     let bytes = this.#kept.get(key);
-    if (bytes === undefined) this.#kept.set(key, (bytes = this.#read(start, end)));
+    if (bytes === undefined) {
+      this.#kept.set(key, (bytes = this.#read(start, end)));
+      bytes.catch(() => {});
+    }
     return bytes;
   }
 
