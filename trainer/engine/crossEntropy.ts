@@ -1,6 +1,6 @@
 import { softmaxCrossEntropy } from './fusedOps.ts';
 import { hasFusedOps, tf, type Scalar, type Tensor, type Tensor1D, type Tensor2D } from './operations.ts';
-import { operand, product, type Operand } from './products.ts';
+import { operand, product, productForOps, type Operand } from './products.ts';
 
 /**
  * Rows of logits handled at once: enough for an efficient matrix product, few enough that `[rows, vocabulary]` stays small, and no last block
@@ -43,18 +43,18 @@ export const fusedCrossEntropy: CrossEntropy = (hidden, embedding, bias, targets
       for (let start = 0; start < n; start += rows) {
         const count = Math.min(rows, n - start);
         const block = tf.slice(inputs, [start, 0], [count, size]);
-        const logits = product(block, decoder, false, true);
+        const logits = productForOps(block, decoder, false, true);
         const part = softmaxCrossEntropy(logits, offsets, tf.slice(targets, [start], [count]), tf.scalar(1 / n));
         losses.push(part.losses);
         hiddenGradients.push(product(logits, decoder));
         const gradients = [product(logits, block, true, false), part.biasGradient];
-        logits.dispose();
+        logits.tensor.dispose();
         const before = sums;
         sums = before.length === 0 ? gradients : gradients.map((gradient, k) => tf.add(before[k] as Tensor, gradient));
         if (sums !== gradients) tf.dispose([...before, ...gradients]);
       }
     } finally {
-      decoder.dispose();
+      decoder.tensor.dispose();
     }
     save([tf.concat(hiddenGradients, 0), ...sums]);
     return { value: tf.mean(tf.concat(losses, 0)), gradFunc: (upstream, saved) => saved.map((gradient) => scaled(gradient, upstream)) };
@@ -103,7 +103,7 @@ export const plainCrossEntropy: CrossEntropy = (hidden, embedding, bias, targets
         biasGradient = part.bias;
       }
     } finally {
-      decoder.dispose();
+      decoder.tensor.dispose();
     }
     const words = targets as Tensor1D;
     save([
@@ -137,7 +137,7 @@ export function tiedCrossEntropySum(hidden: Tensor, embedding: Tensor, bias: Ten
         );
       }
     } finally {
-      decoder.dispose();
+      decoder.tensor.dispose();
     }
     return tf.addN(losses) as Scalar;
   });

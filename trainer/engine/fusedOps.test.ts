@@ -2,8 +2,9 @@ import { describe, expect, it } from 'vitest';
 import { relativeDifference } from '../../test/parity/closeness.ts';
 import { numbers, randomTensor, randomValues, SKIPPED_OPS } from '../testSupport.ts';
 import { lstmForward, maskRows, pool, poolGradient, softmaxCrossEntropy, sumOfSquares } from './fusedOps.ts';
-import { backend, hasFusedOps, tf, type Scalar, type Tensor } from './operations.ts';
+import { attributes, backend, hasFusedOps, tf, type Scalar, type Tensor } from './operations.ts';
 import { Packing } from './packing.ts';
+import { exactOperand, lower, raise } from './products.ts';
 
 /** a1 b1 c1 | a2 b2 | a3 b3 | a4; the last row is empty. */
 const LENGTHS = [4, 3, 1, 0];
@@ -24,14 +25,20 @@ describe.skipIf(!hasFusedOps)(`sigmoid and tanh of lstmForward${SKIPPED_OPS}`, (
     const gates = tf.concat([gate, gate, gate, gate], 1);
     const state = { hidden: tf.zeros([rows, hidden]), cell: tf.zeros([rows, hidden]) };
     const packing = Packing.rectangle(1, rows);
-    lstmForward(gates, tf.zeros([hidden, 4 * hidden]), tf.zeros([4 * hidden]), state, packing);
+    lstmForward(exactOperand(gates), tf.zeros([hidden, 4 * hidden]), tf.zeros([4 * hidden]), state, packing);
     const [sigmoid, tanh, forget, output] = tf.split(gates, 4, 1).map((part) => numbers(part).slice(0, values.length));
     expect(forget).toEqual(sigmoid);
     expect(output).toEqual(sigmoid);
     // With an input gate of 1 and an output gate of 1, an output is tanh(tanh(x)): here the cells are the values, and the gates open.
     const open = tf.fill([rows, hidden], 100);
     const kept = tf.concat([tf.fill([rows, hidden], -100), gate, open, open], 1);
-    const { outputs } = lstmForward(kept, tf.zeros([hidden, 4 * hidden]), tf.zeros([4 * hidden]), { ...state, cell: gate }, packing);
+    const { outputs } = lstmForward(
+      exactOperand(kept),
+      tf.zeros([hidden, 4 * hidden]),
+      tf.zeros([4 * hidden]),
+      { ...state, cell: gate },
+      packing,
+    );
     return { sigmoid: sigmoid ?? [], tanh: tanh ?? [], output: numbers(outputs).slice(rows * hidden, rows * hidden + values.length) };
   }
 
@@ -79,13 +86,34 @@ describe.skipIf(!hasFusedOps)(`lstmForward${SKIPPED_OPS}`, () => {
   it('gives the state that came in before those of the tokens', () => {
     const [hidden, cell] = [randomTensor([4, 5], 'hidden'), randomTensor([4, 5], 'cell')];
     const weights = { recurrent: randomTensor([5, 20], 'recurrent'), bias: randomTensor([20], 'bias') };
-    const found = lstmForward(randomTensor([8, 20], 'projected'), weights.recurrent, weights.bias, { hidden, cell }, PACKING);
+    const found = lstmForward(exactOperand(randomTensor([8, 20], 'projected')), weights.recurrent, weights.bias, { hidden, cell }, PACKING);
     expect([found.outputs.shape, found.cells.shape]).toEqual([
       [12, 5],
       [12, 5],
     ]);
     expect(numbers(found.outputs).slice(0, 20)).toEqual(numbers(hidden));
     expect(numbers(found.cells).slice(0, 20)).toEqual(numbers(cell));
+  });
+
+  it.each([5, 16, 33])('in bf16 multiplies rounded outputs by rounded weights, and rounds nothing else: %i units', (units) => {
+    const inBf16 = (x: Tensor) => raise(lower(x, attributes.bfloat16), attributes.bfloat16);
+    const projected = inBf16(randomTensor([8, 4 * units], 'projected'));
+    const weights = { recurrent: randomTensor([units, 4 * units], 'recurrent'), bias: randomTensor([4 * units], 'bias') };
+    let state = { hidden: randomTensor([4, units], 'hidden'), cell: randomTensor([4, units], 'cell') };
+    const gates = { tensor: lower(projected, attributes.bfloat16), type: attributes.bfloat16 };
+    const found = lstmForward(gates, weights.recurrent, weights.bias, state, Packing.rectangle(2, 4));
+    for (const t of [0, 1]) {
+      const step = exactOperand(tf.tidy(() => tf.mul(tf.slice(projected, [4 * t, 0], [4, 4 * units]), 1)));
+      const from = { hidden: inBf16(state.hidden), cell: state.cell };
+      const { cells, outputs } = lstmForward(step, inBf16(weights.recurrent), weights.bias, from, Packing.rectangle(1, 4));
+      state = { hidden: tf.slice(outputs, [4, 0], [4, units]), cell: tf.slice(cells, [4, 0], [4, units]) };
+      for (const [of, expected] of [
+        [found.outputs, state.hidden],
+        [found.cells, state.cell],
+      ] as const) {
+        expect(relativeDifference(numbers(tf.slice(of, [4 * (t + 1), 0], [4, units])), numbers(expected))).toBeLessThan(1e-6);
+      }
+    }
   });
 });
 
@@ -194,7 +222,7 @@ describe.skipIf(!hasFusedOps)(`softmaxCrossEntropy${SKIPPED_OPS}`, () => {
     const scale = 0.75;
     const overwritten = tensor(logits, [rows, words]);
     const inputs = [tensor(bias, [words]), tf.tensor1d(targets, 'int32')] as const;
-    const { losses, biasGradient } = softmaxCrossEntropy(overwritten, ...inputs, tf.scalar(scale));
+    const { losses, biasGradient } = softmaxCrossEntropy(exactOperand(overwritten), ...inputs, tf.scalar(scale));
 
     const expected = targets.map((target, row) => {
       const biased = Array.from({ length: words }, (_, k) => (logits[row * words + k] ?? 0) + (bias[k] ?? 0));
@@ -221,10 +249,31 @@ describe.skipIf(!hasFusedOps)(`softmaxCrossEntropy${SKIPPED_OPS}`, () => {
         [1, words],
       );
       const target = (place + 1) % words;
-      const { losses } = softmaxCrossEntropy(logits, tf.zeros([words]), tf.tensor1d([target], 'int32'), tf.scalar(1));
+      const { losses } = softmaxCrossEntropy(exactOperand(logits), tf.zeros([words]), tf.tensor1d([target], 'int32'), tf.scalar(1));
       expect(numbers(losses), `word ${place}`).toEqual([200]);
       const expected = Array.from({ length: words }, (_, k) => (k === place ? 1 : k === target ? -1 : 0));
       expect(relativeDifference(numbers(logits), expected), `word ${place}`).toBeLessThan(1e-30);
+    }
+  });
+
+  it.each([
+    [3, 7],
+    [5, 16],
+    [4, 33],
+  ])('in bf16 is that of the rounded logits, its gradient rounded once: %i rows of %i words', (rows, words) => {
+    const exact = lower(tensor(randomValues(rows * words, 'logits', 8), [rows, words]), attributes.bfloat16);
+    const logits = { tensor: exact, type: attributes.bfloat16 };
+    const expected = raise(exact, attributes.bfloat16);
+    const inputs = [tensor(randomValues(words, 'bias', 3), [words]), tf.range(0, rows, 1, 'int32'), tf.scalar(0.75)] as const;
+    const expectedParts = softmaxCrossEntropy(exactOperand(expected), ...inputs);
+    const foundParts = softmaxCrossEntropy(logits, ...inputs);
+    for (const part of ['losses', 'biasGradient'] as const) {
+      expect(relativeDifference(numbers(foundParts[part]), numbers(expectedParts[part])), part).toBeLessThan(1e-6);
+    }
+    // Of 8 bits, half a unit in the last place is 2^-8 of a number at most.
+    const gradients = numbers(expected);
+    for (const [k, value] of numbers(raise(logits.tensor, attributes.bfloat16)).entries()) {
+      expect(Math.abs(value - (gradients[k] ?? Number.NaN))).toBeLessThanOrEqual(2 ** -7.999 * Math.abs(gradients[k] ?? Number.NaN));
     }
   });
 
@@ -235,7 +284,7 @@ describe.skipIf(!hasFusedOps)(`softmaxCrossEntropy${SKIPPED_OPS}`, () => {
         [2, 21],
       );
       const targets = tf.tensor1d([3, 3], 'int32');
-      const { losses, biasGradient } = softmaxCrossEntropy(logits, tf.zeros([21]), targets, tf.scalar(1));
+      const { losses, biasGradient } = softmaxCrossEntropy(exactOperand(logits), tf.zeros([21]), targets, tf.scalar(1));
       expect(numbers(losses).map(Number.isNaN)).toEqual([true, false]);
       expect(numbers(logits).map(Number.isNaN)).toEqual(Array.from({ length: 42 }, (_, k) => k < 21));
       expect(numbers(biasGradient).every(Number.isNaN)).toBe(true);

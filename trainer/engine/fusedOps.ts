@@ -4,28 +4,38 @@
  * tensor may share its memory, as a reshape or a slice does.
  */
 import type { LstmState } from './lstm.ts';
-import { backend, tf, type Scalar, type Tensor, type Tensor1D } from './operations.ts';
+import { attributes, backend, tf, type Scalar, type Tensor, type Tensor1D } from './operations.ts';
 import type { Packing } from './packing.ts';
+import type { Operand } from './products.ts';
 
 function run(name: string, inputs: Tensor[], outputCount: number): Tensor[] {
   return backend.executeMultipleOutputs(`Ulmfit${name}`, [], inputs, outputCount);
 }
 
+/** An op that takes one of its inputs in fp32 or bf16. */
+function inTypeOf({ type }: Operand, name: string): string {
+  if (type === attributes.bfloat16) return `${name}Bf16`;
+  if (type !== attributes.float32) throw new Error(`${name} takes fp32 and bf16, and no type ${type}`);
+  return name;
+}
+
 /**
- * The recurrence of an LSTM layer (gates i, c, f, o).
+ * The recurrence of an LSTM layer (gates i, c, f, o). Where gates are bf16, so are both sides of the recurrent product; sums, cells and outputs are
+ * fp32.
  *
  * @param projected `[tokens, 4 * hidden]`, packed inputs times input weights; overwritten with the activated gates
  * @param hidden `[batch, hidden]` and likewise cell: where each row starts
  * @returns both `[batch + tokens, hidden]`: the state that came in, then that after each token
  */
 export function lstmForward(
-  projected: Tensor,
+  projected: Operand,
   recurrentWeights: Tensor,
   bias: Tensor,
   { hidden, cell }: LstmState,
   { rows }: Packing,
 ): { cells: Tensor; outputs: Tensor } {
-  const [cells, outputs] = run('LstmForward', [projected, recurrentWeights, bias, hidden, cell, integers(rows)], 2) as [Tensor, Tensor];
+  const inputs = [projected.tensor, recurrentWeights, bias, hidden, cell, integers(rows)];
+  const [cells, outputs] = run(inTypeOf(projected, 'LstmForward'), inputs, 2) as [Tensor, Tensor];
   return { cells, outputs };
 }
 
@@ -39,14 +49,14 @@ export function lstmForward(
  */
 export function lstmBackward(
   outputGradient: Tensor,
-  gates: Tensor,
+  gates: Operand,
   cells: Tensor,
   recurrentWeights: Tensor,
   { rows }: Packing,
   truncation: number,
 ): Tensor {
-  const inputs = [outputGradient, gates, cells, recurrentWeights, integers(rows), tf.scalar(truncation, 'int32')];
-  const [bias] = run('LstmBackward', inputs, 1) as [Tensor];
+  const inputs = [outputGradient, gates.tensor, cells, recurrentWeights, integers(rows), tf.scalar(truncation, 'int32')];
+  const [bias] = run(inTypeOf(gates, 'LstmBackward'), inputs, 1) as [Tensor];
   return bias;
 }
 
@@ -87,12 +97,12 @@ export function poolGradient(gradient: Tensor, places: Tensor, { rows, tokens }:
  * @returns `losses` `[rows]` in nats, and the gradient of `scale · Σ losses` in the bias
  */
 export function softmaxCrossEntropy(
-  logits: Tensor,
+  logits: Operand,
   bias: Tensor,
   targets: Tensor,
   scale: Scalar,
 ): { losses: Tensor; biasGradient: Tensor } {
-  const [losses, biasGradient] = run('SoftmaxCrossEntropy', [logits, bias, targets, scale], 2) as [Tensor, Tensor];
+  const [losses, biasGradient] = run(inTypeOf(logits, 'SoftmaxCrossEntropy'), [logits.tensor, bias, targets, scale], 2) as [Tensor, Tensor];
   return { losses, biasGradient };
 }
 

@@ -4,7 +4,7 @@ import { cudnnLstm, cudnnLstmGradient, packParameters, unpackParameters } from '
 import type { LstmWeights } from './lstm.ts';
 import { attributes, backend, tf, type Tensor } from './operations.ts';
 import { withPrecision } from './precision.ts';
-import { castHandle } from './products.ts';
+import { lower } from './products.ts';
 
 const [TIME, BATCH, INPUT, HIDDEN] = [4, 2, 3, 5];
 
@@ -120,10 +120,7 @@ describe.each(['fp32', 'bf16', 'fp16'] as const)('the call in %s', (precision) =
   test('backward', () => {
     const { x } = layer();
     const type = precision === 'fp16' ? attributes.float16 : attributes.float32;
-    const of = (shape: number[], to = type) => {
-      const [id = -1] = backend.getInputTensorIds([tf.ones(shape)]);
-      return backend.createOutputTensor({ id: castHandle(id, attributes.float32, to).id, shape, dtype: attributes.float32 });
-    };
+    const of = (shape: number[], to = type) => lower(tf.ones(shape), to);
     const state = [1, BATCH, HIDDEN];
     const outputs = [TIME, BATCH, HIDDEN];
     const parameters = [4 * HIDDEN * (INPUT + HIDDEN + 2)];

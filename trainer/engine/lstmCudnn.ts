@@ -1,7 +1,7 @@
 import type { LstmState, LstmWeights } from './lstm.ts';
 import { attributes, backend, tf, type Tensor } from './operations.ts';
 import { currentPrecision } from './precision.ts';
-import { castHandle } from './products.ts';
+import { carrier, lower, raise } from './products.ts';
 import type { Attribute } from './tensorflow.ts';
 
 /*
@@ -134,27 +134,5 @@ function layerAttributes(type: number): Attribute[] {
 
 /** Runs an operation whose outputs may have types that tfjs does not know. */
 function run(operation: string, inputs: readonly Tensor[], types: readonly Attribute[], count: number): Tensor[] {
-  return backend.binding.executeOp(operation, types, backend.getInputTensorIds(inputs), count).map(({ id, shape }) => carrier(id, shape));
-}
-
-/**
- * Gives a handle of any type to tfjs, which takes it for fp32: its life is managed like a tensor's, and its numbers are not looked at
- * by anyone but {@link run} and {@link raise}.
- */
-function carrier(id: number, shape: number[]): Tensor {
-  return backend.createOutputTensor({ id, shape, dtype: attributes.float32 });
-}
-
-/** An fp32 tensor in another type. */
-function lower(x: Tensor, type: number): Tensor {
-  if (type === attributes.float32) return x;
-  const [id = -1] = backend.getInputTensorIds([x]);
-  return carrier(castHandle(id, attributes.float32, type).id, x.shape);
-}
-
-/** Back to fp32. */
-function raise(x: Tensor, type: number): Tensor {
-  if (type === attributes.float32) return x;
-  const [id = -1] = backend.getInputTensorIds([x]);
-  return backend.createOutputTensor(castHandle(id, type, attributes.float32));
+  return backend.binding.executeOp(operation, types, backend.getInputTensorIds(inputs), count).map(carrier);
 }

@@ -2,7 +2,7 @@ import { lstmBackward, lstmForward } from './fusedOps.ts';
 import type { LstmState, LstmWeights } from './lstm.ts';
 import { tf, type Tensor, type Tensor1D } from './operations.ts';
 import { Packing } from './packing.ts';
-import { product } from './products.ts';
+import { product, productForOps } from './products.ts';
 
 /** `lstm` of lstm.ts on our own ops. */
 export function fusedLstm(x: Tensor, weights: LstmWeights, state: LstmState): { outputs: Tensor; state: LstmState } {
@@ -29,14 +29,14 @@ export function packedLstm(
   const layer = tf.customGrad((...args) => {
     const [input, inputWeights, recurrentWeights, bias] = args as unknown as [Tensor, Tensor, Tensor, Tensor];
     const save = args[4] as unknown as (tensors: Tensor[]) => void;
-    const gates = product(input, inputWeights);
+    const gates = productForOps(input, inputWeights);
     const { cells, outputs } = lstmForward(gates, recurrentWeights, bias, state, packing);
     const ends = tf.tensor1d(packing.ends(), 'int32');
     last = { hidden: tf.keep(tf.gather(outputs, ends)), cell: tf.keep(tf.gather(cells, ends)) };
-    save([input, inputWeights, recurrentWeights, gates, cells, outputs]);
+    save([input, inputWeights, recurrentWeights, gates.tensor, cells, outputs]);
     return {
       value: tf.slice(outputs, [packing.batch, 0], [packing.tokens, bias.size / 4]),
-      gradFunc: (gradient, saved) => packedLstmGradient(gradient, saved, packing, truncation),
+      gradFunc: (gradient, saved) => packedLstmGradient(gradient, saved, gates.type, packing, truncation),
     };
   });
   const outputs = layer(x, weights.input, weights.recurrent, weights.bias);
@@ -44,8 +44,9 @@ export function packedLstm(
   return { outputs, state: last };
 }
 
-function packedLstmGradient(outputGradient: Tensor, saved: Tensor[], packing: Packing, truncation: number): Tensor[] {
-  const [x, inputWeights, recurrentWeights, gates, cells, outputs] = saved as [Tensor, Tensor, Tensor, Tensor, Tensor, Tensor];
+function packedLstmGradient(outputGradient: Tensor, saved: Tensor[], gatesType: number, packing: Packing, truncation: number): Tensor[] {
+  const [x, inputWeights, recurrentWeights, activated, cells, outputs] = saved as [Tensor, Tensor, Tensor, Tensor, Tensor, Tensor];
+  const gates = { tensor: activated, type: gatesType };
   const bias = lstmBackward(outputGradient, gates, cells, recurrentWeights, packing, truncation);
   // From here on, `gates` holds their gradient.
   const gradients = [

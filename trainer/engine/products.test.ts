@@ -40,7 +40,7 @@ describe.each(PRECISIONS)('in %s', (precision) => {
       const cast = operand(b);
       b.dispose();
       expect([numbers(product(a, cast, false, true)), numbers(product(a, cast, false, true))]).toEqual([expected, expected]);
-      cast.dispose();
+      cast.tensor.dispose();
     });
   });
 
@@ -51,7 +51,7 @@ describe.each(PRECISIONS)('in %s', (precision) => {
     withPrecision(precision, () => {
       product(a, b).dispose();
       tf.tidy(() => void product(a, b));
-      operand(a).dispose();
+      operand(a).tensor.dispose();
     });
     expect([tf.memory().numTensors, backend.binding.getNumOfTensors()]).toEqual(before);
   });
@@ -69,7 +69,7 @@ test('refuses an operand of another precision', () => {
   const [a, b] = matrices(false, false);
   const cast = withPrecision('bf16', () => operand(b));
   expect(() => product(a, cast)).toThrow('the precision has changed since the operand was made');
-  cast.dispose();
+  cast.tensor.dispose();
 });
 
 /** Rounds to so many bits of the fraction. */

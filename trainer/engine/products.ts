@@ -9,13 +9,14 @@ export const PRODUCT_TYPES: Readonly<Record<Precision, number>> = {
   fp16: attributes.float16,
 };
 
-/** A matrix in the type in which it is multiplied, for several products: cast once. The owner disposes of it. */
+/**
+ * A matrix in the type in which it is multiplied. tfjs, which does not know all of these types, takes its tensor for fp32 and manages its
+ * memory like any other's; its numbers are for {@link product} and our own ops alone.
+ */
 export interface Operand {
-  /** A bare handle of {@link type}. */
-  readonly handle: number;
+  readonly tensor: Tensor;
   /** TensorFlow's number of the element type. */
   readonly type: number;
-  dispose(): void;
 }
 
 /**
@@ -23,61 +24,78 @@ export interface Operand {
  * are fp32 tensors whatever that is: below fp32, both sides are rounded first, sums are formed in fp32 inside, and the result has been
  * rounded once. tfjs cannot differentiate it: it stands in functions with a gradient of their own (`tf.customGrad`).
  *
- * @param a `[m, k]`, or `[k, m]` where `transposeA`; a tensor, or what {@link operand} made of one
+ * @param a `[m, k]`, or `[k, m]` where `transposeA`; a tensor, or one of the operands below
  * @param b `[k, n]`, or `[n, k]` where `transposeB`
  * @returns `[m, n]`
  */
 export function product(a: Tensor | Operand, b: Tensor | Operand, transposeA = false, transposeB = false): Tensor {
-  const type = PRODUCT_TYPES[currentPrecision()];
-  const left = borrow(a, type);
-  const right = borrow(b, type);
-  const result = onlyOutput(
-    'MatMul',
-    [left.handle, right.handle],
-    [attributes.boolean('transpose_a', transposeA), attributes.boolean('transpose_b', transposeB), attributes.type('T', type)],
-  );
-  left.dispose();
-  right.dispose();
-  if (type === attributes.float32) return backend.createOutputTensor(result);
-  const exact = castHandle(result.id, type, attributes.float32);
-  backend.binding.deleteTensor(result.id);
-  return backend.createOutputTensor(exact);
+  return raised(roundedProduct(a, b, transposeA, transposeB));
 }
 
-/** Casts a matrix for several products, to the precision of now. */
+/** {@link product} in the types that our own ops take: bf16 where the precision is bf16, else fp32. */
+export function productForOps(a: Tensor | Operand, b: Tensor | Operand, transposeA = false, transposeB = false): Operand {
+  const rounded = roundedProduct(a, b, transposeA, transposeB);
+  return rounded.type === attributes.bfloat16 ? rounded : exactOperand(raised(rounded));
+}
+
+/** Casts a matrix for several products, to the precision of now. The result is the caller's, also where it is the same numbers. */
 export function operand(x: Tensor): Operand {
   const type = PRODUCT_TYPES[currentPrecision()];
-  if (type !== attributes.float32) return borrow(x, type);
-  // A second reference to the same numbers, so that x may go first.
-  const kept = tf.keep(x.clone());
-  return { handle: handleOf(kept), type, dispose: () => kept.dispose() };
+  return type === attributes.float32 ? exactOperand(tf.clone(x)) : { tensor: lower(x, type), type };
 }
 
-/** Casts a bare handle to another element type, given by TensorFlow's numbers. The caller deletes the result. */
-export function castHandle(id: number, from: number, to: number): TensorHandle {
-  return onlyOutput('Cast', [id], [attributes.type('SrcT', from), attributes.type('DstT', to), attributes.boolean('Truncate', false)]);
+/** An fp32 tensor as an operand: the same tensor. */
+export function exactOperand(tensor: Tensor): Operand {
+  return { tensor, type: attributes.float32 };
 }
 
-/** A tensor as an operand for one product. An operand stays what it is, and its owner's. */
-function borrow(x: Tensor | Operand, type: number): Operand {
-  if ('handle' in x) {
-    if (x.type !== type) throw new Error('product: the precision has changed since the operand was made');
-    return { ...x, dispose: () => {} };
-  }
-  const id = handleOf(x);
-  if (type === attributes.float32) return { handle: id, type, dispose: () => {} };
-  const cast = castHandle(id, attributes.float32, type);
-  return { handle: cast.id, type, dispose: () => backend.binding.deleteTensor(cast.id) };
+function roundedProduct(a: Tensor | Operand, b: Tensor | Operand, transposeA: boolean, transposeB: boolean): Operand {
+  const type = PRODUCT_TYPES[currentPrecision()];
+  return tf.tidy(() => {
+    const sides = [a, b].map((side) => {
+      const given = 'tensor' in side ? side : exactOperand(side);
+      if (given.type === type) return given.tensor;
+      if (given.type !== attributes.float32) throw new Error('product: the precision has changed since the operand was made');
+      return lower(given.tensor, type);
+    });
+    const types = [
+      attributes.boolean('transpose_a', transposeA),
+      attributes.boolean('transpose_b', transposeB),
+      attributes.type('T', type),
+    ];
+    return { tensor: runInType('MatMul', sides, types), type };
+  });
 }
 
-function handleOf(x: Tensor): number {
-  const [id] = backend.getInputTensorIds([x]);
-  if (id === undefined) throw new Error('a tensor has no handle');
-  return id;
+/** Runs an operation with one output, whatever its type: what comes out may be an operand's tensor. */
+function runInType(operation: string, inputs: Tensor[], types: readonly Attribute[]): Tensor {
+  const [output] = backend.binding.executeOp(operation, types, backend.getInputTensorIds(inputs), 1);
+  if (output === undefined) throw new Error(`${operation} gave no output`);
+  return carrier(output);
 }
 
-function onlyOutput(operation: string, inputs: readonly number[], types: readonly Attribute[]): TensorHandle {
-  const [result] = backend.binding.executeOp(operation, types, inputs, 1);
-  if (result === undefined) throw new Error(`${operation} gave no output`);
-  return result;
+/** Gives a handle of any type to tfjs, which takes it for fp32: its life is managed like a tensor's, and its numbers are not looked at. */
+export function carrier({ id, shape }: Pick<TensorHandle, 'id' | 'shape'>): Tensor {
+  return backend.createOutputTensor({ id, shape, dtype: attributes.float32 });
+}
+
+/** An fp32 tensor in another type: a carrier, or the tensor itself where the type is fp32. */
+export function lower(x: Tensor, type: number): Tensor {
+  return type === attributes.float32 ? x : cast(x, attributes.float32, type);
+}
+
+/** Back to fp32. */
+export function raise(x: Tensor, type: number): Tensor {
+  return type === attributes.float32 ? x : cast(x, type, attributes.float32);
+}
+
+/** A new operand's tensor in fp32; the operand is used up. */
+function raised({ tensor, type }: Operand): Tensor {
+  const exact = raise(tensor, type);
+  if (exact !== tensor) tensor.dispose();
+  return exact;
+}
+
+function cast(x: Tensor, from: number, to: number): Tensor {
+  return runInType('Cast', [x], [attributes.type('SrcT', from), attributes.type('DstT', to), attributes.boolean('Truncate', false)]);
 }

@@ -11,6 +11,8 @@
 #include "tensorflow/c/kernels.h"
 #include "tensorflow/c/tf_tensor.h"
 
+#include "lanes.h"
+
 namespace ulmfit {
 
 using Shape = std::vector<int64_t>;
@@ -60,7 +62,10 @@ class Input {
   }
 
   // For the ops that say of an input that they overwrite it: the caller owns that tensor alone.
-  float* overwritten() const { return static_cast<float*>(TF_TensorData(tensor_)); }
+  template <typename T = float>
+  T* overwritten() const {
+    return static_cast<T*>(TF_TensorData(tensor_));
+  }
 
  private:
   TF_Tensor* tensor_;
@@ -120,12 +125,15 @@ class Context {
   TF_Status* status_;
 };
 
-// The functions behind the ops; ops.cc names their inputs and outputs.
+// The functions behind the ops; ops.cc names their inputs and outputs. T is float or Bf16: how gates and logits lie in memory.
+template <typename T>
 void LstmForward(Context& context);
+template <typename T>
 void LstmBackward(Context& context);
 void MaskRows(Context& context);
 void Pool(Context& context);
 void PoolGradient(Context& context);
+template <typename T>
 void SoftmaxCrossEntropy(Context& context);
 void DropoutMask(Context& context);
 void SumOfSquares(Context& context);

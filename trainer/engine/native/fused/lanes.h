@@ -1,5 +1,5 @@
 // One vector register of floats, in the vector extension that GCC and Clang share, and the functions of it that an LSTM and a
-// softmax need. The same source becomes AVX-512, AVX or NEON code.
+// softmax need. The same source becomes AVX-512, AVX or NEON code. In memory, numbers are floats, or bfloat16: the upper half of one.
 #ifndef ULMFIT_LANES_H_
 #define ULMFIT_LANES_H_
 
@@ -47,16 +47,74 @@ inline void Store(float* to, Lanes lanes, int64_t count) {
   std::memcpy(to, &lanes, count * sizeof(float));
 }
 
+// The first `count` lanes of these, and `value` in the others.
+inline Lanes Padded(Lanes lanes, int64_t count, float value) {
+  for (int64_t i = count; i < kLanes; i++) lanes[i] = value;
+  return lanes;
+}
+
+struct Bf16 {
+  uint16_t bits;
+};
+
+using HalfWords = uint16_t __attribute__((vector_size(kLanes * sizeof(uint16_t))));
+
+// A cast between vectors of one size keeps the bits.
+inline Words Bits(Lanes lanes) { return (Words)lanes; }
+inline Lanes FromBits(Words words) { return (Lanes)words; }
+
+// The floats' bits, rounded to the nearest bfloat16 (ties to even) in the upper half; the lower half is of no meaning. A NaN stays one.
+inline Words Rounded(Lanes lanes) {
+  const Words bits = Bits(lanes);
+  const Words rounded = bits + 0x7fff + ((bits >> 16) & 1);
+  return lanes == lanes ? rounded : bits | 0x400000;
+}
+
+inline Lanes Load(const Bf16* from) {
+  HalfWords halves;
+  std::memcpy(&halves, from, sizeof halves);
+  return FromBits(__builtin_convertvector(halves, Words) << 16);
+}
+
+inline void Store(Bf16* to, Lanes lanes) {
+#if defined(__AVX512BF16__)
+  // A float too small for the exponent becomes 0 here; see threads.cc.
+  const __m256bh halves = _mm512_cvtneps_pbh((__m512)lanes);
+#else
+  const HalfWords halves = __builtin_convertvector(Rounded(lanes) >> 16, HalfWords);
+#endif
+  std::memcpy(to, &halves, sizeof halves);
+}
+
+inline Lanes Load(const Bf16* from, int64_t count) {
+  if (count >= kLanes) return Load(from);
+  Bf16 halves[kLanes] = {};
+  std::memcpy(halves, from, count * sizeof(Bf16));
+  return Load(halves);
+}
+
+inline void Store(Bf16* to, Lanes lanes, int64_t count) {
+  if (count >= kLanes) return Store(to, lanes);
+  Bf16 halves[kLanes];
+  Store(halves, lanes);
+  std::memcpy(to, halves, count * sizeof(Bf16));
+}
+
+inline void Assign(float* to, float value) { *to = value; }
+
+inline void Assign(Bf16* to, float value) {
+  uint32_t bits;
+  std::memcpy(&bits, &value, sizeof bits);
+  const uint32_t rounded = bits + 0x7fff + ((bits >> 16) & 1);
+  to->bits = static_cast<uint16_t>((value == value ? rounded : bits | 0x400000) >> 16);
+}
+
 // Calls `body` with the number of lanes that are left, as a compile-time constant where all are: loads and stores then have no branch.
 template <typename Body>
 inline void WithLanes(int64_t left, Body body) {
   if (left >= kLanes) return body(std::integral_constant<int64_t, kLanes>());
   body(left);
 }
-
-// A cast between vectors of one size keeps the bits.
-inline Words Bits(Lanes lanes) { return (Words)lanes; }
-inline Lanes FromBits(Words words) { return (Lanes)words; }
 
 #if defined(__AVX512F__)
 // The compiler makes two instructions of the comparisons below.

@@ -32,50 +32,102 @@ struct Layer {
 };
 
 // Panels of a forward tile: panel[k][gate][lane] = U[k][gate · hidden + block · kLanes + lane], 0 beyond the last unit; the first panel
-// holds the first two gates.
-void PackForward(const float* recurrent, const Layer& layer, Range blocks, float* panels) {
+// holds the first two gates. Of bfloat16, panel[k / 2][gate][lane][k % 2].
+template <typename T>
+void PackForward(const float* recurrent, const Layer& layer, Range blocks, T* panels) {
+  constexpr int kDepth = Element<T>::kDepth;
+  T* to = panels + blocks.begin * PaddedDepth<T>(layer.hidden) * kTileWidth;
   for (int64_t block = blocks.begin; block < blocks.end; block++) {
     const int64_t unit = block * kLanes;
-    float* to = panels + block * layer.hidden * kTileWidth;
     for (int panel = 0; panel < kTilePanels; panel++) {
-      for (int64_t k = 0; k < layer.hidden; k++) {
-        for (int v = 0; v < kPanelVectors; v++, to += kLanes) {
+      for (int64_t k = 0; k < layer.hidden; k += kDepth) {
+        for (int v = 0; v < kPanelVectors; v++, to += kDepth * kLanes) {
           const int64_t gate = panel * kPanelVectors + v;
-          Store(to, Load(recurrent + k * layer.gates() + gate * layer.hidden + unit, layer.hidden - unit));
+          Lanes values[kDepth] = {};
+          for (int64_t next = 0; next < std::min<int64_t>(kDepth, layer.hidden - k); next++) {
+            values[next] = Load(recurrent + (k + next) * layer.gates() + gate * layer.hidden + unit, layer.hidden - unit);
+          }
+          Element<T>::Pack(to, values);
         }
       }
     }
   }
 }
 
-// Panels of a backward tile, of the transpose: panel[k][lane] = U[panel · kPanelWidth + lane][k], 0 beyond the last unit.
-void PackBackward(const float* recurrent, const Layer& layer, Range tiles, float* panels) {
+// Panels of a backward tile, of the transpose: panel[k][lane] = U[panel · kPanelWidth + lane][k], 0 beyond the last unit. Of bfloat16,
+// panel[k / 2][lane][k % 2].
+template <typename T>
+void PackBackward(const float* recurrent, const Layer& layer, Range tiles, T* panels) {
   constexpr int64_t kColumns = 16;  // At a time, so that the lines written to stay in the first cache.
+  constexpr int64_t kDepth = Element<T>::kDepth;
   const int64_t depth = layer.gates();
+  static_assert(kGates % kDepth == 0, "no padding is needed");
   for (int64_t panel = tiles.begin * kTilePanels; panel < tiles.end * kTilePanels; panel++) {
-    float* const to = panels + panel * depth * kPanelWidth;
+    T* const to = panels + panel * depth * kPanelWidth;
     for (int64_t first = 0; first < depth; first += kColumns) {
       const int64_t end = std::min(depth, first + kColumns);
       for (int64_t lane = 0; lane < kPanelWidth; lane++) {
         const int64_t unit = panel * kPanelWidth + lane;
-        for (int64_t k = first; k < end; k++) to[k * kPanelWidth + lane] = unit < layer.hidden ? recurrent[unit * depth + k] : 0;
+        for (int64_t k = first; k < end; k++) {
+          const float value = unit < layer.hidden ? recurrent[unit * depth + k] : 0;
+          Assign(to + (k / kDepth * kPanelWidth + lane) * kDepth + k % kDepth, value);
+        }
       }
     }
   }
 }
 
 // tile[r][column] = Σ_k a[r][k] · panels[column][k], for the two panels of a tile.
-void MultiplyTile(int64_t rows, const float* a, const float* panels, int64_t depth, float* tile) {
+template <typename T>
+void MultiplyTile(int64_t rows, const T* a, const T* panels, int64_t depth, float* tile) {
   for (int panel = 0; panel < kTilePanels; panel++) {
     Multiply(rows, a, depth, panels + panel * depth * kPanelWidth, depth, tile + panel * kPanelWidth, kTileWidth);
   }
 }
 
+// What the recurrent product of a step reads, [batch, depth], and where its outputs go for the next one. Floats are read where they
+// are needed anyway; of bfloat16, two steps are kept by themselves.
+template <typename T>
+class Recurrence;
+template <>
+class Recurrence<float> {
+ public:
+  Recurrence(Scratch&, float* outputs, const Packing& packing, int64_t batch, int64_t hidden)
+      : outputs_(outputs), packing_(packing), batch_(batch), hidden_(hidden) {}
+  const float* Before(int64_t t) const { return outputs_ + (t == 0 ? 0 : batch_ + packing_.start(t - 1)) * hidden_; }
+  void Keep(int64_t, int64_t, int64_t, Lanes, int64_t) {}
+
+ private:
+  float* outputs_;
+  const Packing& packing_;
+  int64_t batch_, hidden_;
+};
+template <>
+class Recurrence<Bf16> {
+ public:
+  Recurrence(Scratch& scratch, const float* outputs, const Packing&, int64_t batch, int64_t hidden)
+      : depth_(PaddedDepth<Bf16>(hidden)), steps_{scratch.Get<Bf16>(2 * batch * depth_)} {
+    steps_[1] = steps_[0] + batch * depth_;
+    std::fill_n(steps_[0], 2 * batch * depth_, Bf16{});
+    for (int64_t row = 0; row < batch; row++) {
+      for (int64_t unit = 0; unit < hidden; unit += kLanes) Keep(-1, row, unit, Load(outputs + row * hidden + unit, hidden - unit), hidden - unit);
+    }
+  }
+  const Bf16* Before(int64_t t) const { return steps_[t % 2]; }
+  void Keep(int64_t t, int64_t row, int64_t unit, Lanes output, int64_t units) { Store(steps_[(t + 1) % 2] + row * depth_ + unit, output, units); }
+
+ private:
+  int64_t depth_;
+  Bf16* steps_[2];
+};
+
 }  // namespace
 
 // Inputs: projected [tokens, 4 · hidden] = x · W, overwritten with the activated gates; recurrent [hidden, 4 · hidden];
 // bias [4 · hidden]; hidden and cell [batch, hidden], where each row starts; rows [time], int32, the packing of the tokens.
-// Outputs: cells and outputs [batch + tokens, hidden], the state that came in before what each token made of it.
+// Outputs: cells and outputs [batch + tokens, hidden], the state that came in before what each token made of it. With projected in bfloat16,
+// so are the gates and what the recurrent product multiplies; sums, cells and outputs are floats.
+template <typename T>
 void LstmForward(Context& context) {
   const Input projected = context.input(0, "projected", {-1, -1});
   const int64_t tokens = projected.dim(0);
@@ -89,17 +141,19 @@ void LstmForward(Context& context) {
   const Input rowsInput = context.input(5, "rows", {-1});
   const Packing packing(rowsInput, tokens);
   packing.CheckBatch(batch);
-  float* const gates = projected.overwritten();
+  T* const gates = projected.overwritten<T>();
   float* const cells = context.output(0, {batch + tokens, layer.hidden});
   float* const outputs = context.output(1, {batch + tokens, layer.hidden});
   std::copy_n(cell.data<float>(), batch * layer.hidden, cells);
   std::copy_n(hidden.data<float>(), batch * layer.hidden, outputs);
 
-  static thread_local Scratch scratch;
-  float* const panels = scratch.Floats(layer.blocks() * layer.hidden * kTileWidth);
+  static thread_local Scratch panelScratch, stepScratch;
+  const int64_t depth = PaddedDepth<T>(layer.hidden);
+  T* const panels = panelScratch.Get<T>(layer.blocks() * depth * kTileWidth);
+  Recurrence<T> recurrence(stepScratch, outputs, packing, batch, layer.hidden);
   Barrier barrier;
   OnAllThreads([&](int thread) {
-    PackForward(recurrent.data<float>(), layer, PartOf(layer.blocks(), thread), panels);
+    PackForward<T>(recurrent.data<float>(), layer, PartOf(layer.blocks(), thread), panels);
     barrier.Wait();
     for (int64_t t = 0; t < packing.time(); t++) {
       const RowBlocks rows(packing.rows(t));
@@ -119,10 +173,10 @@ void LstmForward(Context& context) {
           }
         }
         alignas(kAlignment) float tile[kRows * kTileWidth];
-        MultiplyTile(end - first, outputs + (before + first) * layer.hidden, panels + block * layer.hidden * kTileWidth, layer.hidden, tile);
+        MultiplyTile(end - first, recurrence.Before(t) + first * depth, panels + block * depth * kTileWidth, depth, tile);
         WithLanes(layer.hidden - unit, [&](auto units) {
           for (int64_t row = first; row < end; row++) {
-            float* const z = gates + (packing.start(t) + row) * layer.gates() + unit;
+            T* const z = gates + (packing.start(t) + row) * layer.gates() + unit;
             Lanes sums[kGates];
 #pragma GCC unroll 4
             for (int gate = 0; gate < kGates; gate++) {
@@ -138,7 +192,9 @@ void LstmForward(Context& context) {
             Store(z + 2 * layer.hidden, f, units);
             Store(z + 3 * layer.hidden, o, units);
             Store(cells + to, c, units);
-            Store(outputs + to, o * Tanh(c), units);
+            const Lanes output = o * Tanh(c);
+            Store(outputs + to, output, units);
+            recurrence.Keep(t, row, unit, output, units);
           }
         });
       }
@@ -151,6 +207,7 @@ void LstmForward(Context& context) {
 // gates overwritten with the gradient of z; recurrent [hidden, 4 · hidden]; rows [time] and truncation, int32: no gradient goes from
 // a step t to t - 1 where t is a multiple of it (truncated back-propagation), nor into the state that came in. Output: the gradient of the
 // bias [4 · hidden].
+template <typename T>
 void LstmBackward(Context& context) {
   const Input gradient = context.input(0, "outputGradient", {-1, -1});
   const int64_t tokens = gradient.dim(0);
@@ -166,19 +223,19 @@ void LstmBackward(Context& context) {
   const Packing packing(rowsInput, tokens);
   packing.CheckBatch(batch);
   float* const biasGradient = context.output(0, {layer.gates()});
-  float* const gates = activated.overwritten();
+  T* const gates = activated.overwritten<T>();
   const float* const cells = cellsInput.data<float>();
   const float* const outputGradient = gradient.data<float>();
 
   const int64_t depth = layer.gates();
   static thread_local Scratch panelScratch, carryScratch, biasScratch;
-  float* const panels = panelScratch.Floats(layer.tiles() * depth * kTileWidth);
-  float* const carry = carryScratch.Floats(batch * layer.hidden);  // the gradient of the cell, from the step after
-  float* const biasParts = biasScratch.Floats(ThreadCount() * depth);
+  T* const panels = panelScratch.Get<T>(layer.tiles() * depth * kTileWidth);
+  float* const carry = carryScratch.Get(batch * layer.hidden);  // the gradient of the cell, from the step after
+  float* const biasParts = biasScratch.Get(ThreadCount() * depth);
   std::fill_n(biasParts, ThreadCount() * depth, 0.0f);
   Barrier barrier;
   OnAllThreads([&](int thread) {
-    PackBackward(recurrent.data<float>(), layer, PartOf(layer.tiles(), thread), panels);
+    PackBackward<T>(recurrent.data<float>(), layer, PartOf(layer.tiles(), thread), panels);
     barrier.Wait();
     float* const biasPart = biasParts + thread * depth;
     for (int64_t t = packing.time() - 1; t >= 0; t--) {
@@ -214,7 +271,7 @@ void LstmBackward(Context& context) {
             Lanes biasSums[kGates] = {};
             for (int64_t row = first; row < end; row++) {
               const int64_t token = packing.start(t) + row;
-              float* const z = gates + token * depth + unit;
+              T* const z = gates + token * depth + unit;
               const int64_t at = row * layer.hidden + unit;
               const Lanes i = Load(z, units), g = Load(z + layer.hidden, units);
               const Lanes f = Load(z + 2 * layer.hidden, units), o = Load(z + 3 * layer.hidden, units);
@@ -252,5 +309,10 @@ void LstmBackward(Context& context) {
     for (int64_t k = 0; k < depth; k++) biasGradient[k] += biasParts[thread * depth + k];
   }
 }
+
+template void LstmForward<float>(Context& context);
+template void LstmForward<Bf16>(Context& context);
+template void LstmBackward<float>(Context& context);
+template void LstmBackward<Bf16>(Context& context);
 
 }  // namespace ulmfit

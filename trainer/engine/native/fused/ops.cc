@@ -40,11 +40,11 @@ void Run(void*, TF_OpKernelContext* kernel) {
 }
 
 template <void (*kCompute)(Context&)>
-void Register(const char* name, std::initializer_list<const char*> inputs, std::initializer_list<const char*> outputs) {
+void Register(const std::string& name, std::initializer_list<std::string> inputs, std::initializer_list<std::string> outputs) {
   TF_Status* status = TF_NewStatus();
-  TF_OpDefinitionBuilder* definition = TF_NewOpDefinitionBuilder(name);
-  for (const char* input : inputs) TF_OpDefinitionBuilderAddInput(definition, input);
-  for (const char* output : outputs) TF_OpDefinitionBuilderAddOutput(definition, output);
+  TF_OpDefinitionBuilder* definition = TF_NewOpDefinitionBuilder(name.c_str());
+  for (const std::string& input : inputs) TF_OpDefinitionBuilderAddInput(definition, input.c_str());
+  for (const std::string& output : outputs) TF_OpDefinitionBuilderAddOutput(definition, output.c_str());
   // Several ops write to their inputs, so a call must neither be dropped nor be merged with another.
   TF_OpDefinitionBuilderSetIsStateful(definition, true);
   TF_OpDefinitionBuilderSetShapeInferenceFunction(
@@ -52,28 +52,36 @@ void Register(const char* name, std::initializer_list<const char*> inputs, std::
   TF_RegisterOpDefinition(definition, status);
   if (TF_GetCode(status) == TF_OK) {
     TF_KernelBuilder* kernel = TF_NewKernelBuilder(
-        name, "CPU", [](TF_OpKernelConstruction*) -> void* { return nullptr; }, &Run<kCompute>, [](void*) {});
-    TF_RegisterKernelBuilder(name, kernel, status);
+        name.c_str(), "CPU", [](TF_OpKernelConstruction*) -> void* { return nullptr; }, &Run<kCompute>, [](void*) {});
+    TF_RegisterKernelBuilder(name.c_str(), kernel, status);
   }
   const std::string message = TF_GetCode(status) == TF_OK ? "" : TF_Message(status);
   TF_DeleteStatus(status);
   if (!message.empty()) throw std::runtime_error(message);
 }
 
+// The ops whose large tensors are of one type or another.
+template <typename T>
+void RegisterIn(const std::string& suffix, const std::string& type) {
+  Register<LstmForward<T>>("UlmfitLstmForward" + suffix,
+                           {"projected: " + type, "recurrent: float", "bias: float", "hidden: float", "cell: float", "rows: int32"},
+                           {"cells: float", "outputs: float"});
+  Register<LstmBackward<T>>(
+      "UlmfitLstmBackward" + suffix,
+      {"output_gradient: float", "gates: " + type, "cells: float", "recurrent: float", "rows: int32", "truncation: int32"},
+      {"bias_gradient: float"});
+  Register<SoftmaxCrossEntropy<T>>("UlmfitSoftmaxCrossEntropy" + suffix,
+                                   {"logits: " + type, "bias: float", "targets: int32", "scale: float"},
+                                   {"losses: float", "bias_gradient: float"});
+}
+
 void RegisterAll() {
-  Register<LstmForward>("UlmfitLstmForward",
-                        {"projected: float", "recurrent: float", "bias: float", "hidden: float", "cell: float", "rows: int32"},
-                        {"cells: float", "outputs: float"});
-  Register<LstmBackward>("UlmfitLstmBackward",
-                         {"output_gradient: float", "gates: float", "cells: float", "recurrent: float", "rows: int32", "truncation: int32"},
-                         {"bias_gradient: float"});
+  RegisterIn<float>("", "float");
+  RegisterIn<Bf16>("Bf16", "bfloat16");
   Register<MaskRows>("UlmfitMaskRows", {"x: float", "mask: float", "rows: int32"}, {"masked: float"});
   Register<Pool>("UlmfitPool", {"outputs: float", "pooled: float", "rows: int32"}, {"new_pooled: float", "places: int32"});
   Register<PoolGradient>("UlmfitPoolGradient", {"gradient: float", "places: int32", "rows: int32", "tokens: int32"},
                          {"output_gradient: float"});
-  Register<SoftmaxCrossEntropy>("UlmfitSoftmaxCrossEntropy",
-                                {"logits: float", "bias: float", "targets: int32", "scale: float"},
-                                {"losses: float", "bias_gradient: float"});
   Register<DropoutMask>("UlmfitDropoutMask", {"shape: int32", "seed: int32", "probability: float", "kept: float"}, {"mask: float"});
   Register<SumOfSquares>("UlmfitSumOfSquares", {"x: float"}, {"sum: float"});
   Register<Adam>("UlmfitAdam",

@@ -4,6 +4,7 @@
 #define ULMFIT_PRODUCT_H_
 
 #include <cstdint>
+#include <cstring>
 #include <utility>
 
 #include "lanes.h"
@@ -26,21 +27,67 @@ constexpr int kRows = 14;
 // How many rows of a panel are asked for ahead of their use.
 constexpr int kAhead = 32;
 
-template <int kCount>
-inline void MultiplyRows(const float* a, int64_t stride, const float* panel, int64_t depth, float* to, int64_t toStride) {
+// What a multiplication takes in at a time: a float of each column, or two bfloat16, one below the other, in the lanes of a word. The
+// products of bfloat16 are added up in floats.
+template <typename T>
+struct Element;
+template <>
+struct Element<float> {
+  static constexpr int kDepth = 1;
+  using Vector = Lanes;
+  static Vector Spread(const float* from) { return Broadcast(*from); }
+  static Lanes Add(Lanes sum, Vector value, Vector columns) { return sum + value * columns; }
+  static void Pack(float* to, const Lanes* values) { Store(to, values[0]); }
+};
+template <>
+struct Element<Bf16> {
+  static constexpr int kDepth = 2;
+  using Vector = Words;
+  static Vector Spread(const Bf16* from) {
+    int32_t pair;
+    std::memcpy(&pair, from, sizeof pair);
+    return pair - Words{};
+  }
+  static Lanes Add(Lanes sum, Vector value, Vector columns) {
+#if defined(__AVX512BF16__)
+    return (Lanes)_mm512_dpbf16_ps((__m512)sum, (__m512bh)value, (__m512bh)columns);
+#else
+    sum += FromBits(value << 16) * FromBits(columns << 16);
+    return sum + FromBits(value & kUpperHalf) * FromBits(columns & kUpperHalf);
+#endif
+  }
+  static void Pack(Bf16* to, const Lanes* values) {
+    const Words pairs = ((Rounded(values[0]) >> 16) & 0xffff) | (Rounded(values[1]) & kUpperHalf);
+    std::memcpy(to, &pairs, sizeof pairs);
+  }
+
+ private:
+  static constexpr int32_t kUpperHalf = -0x10000;
+};
+
+// The depth of a panel: that of the product, filled up with zeros.
+template <typename T>
+constexpr int64_t PaddedDepth(int64_t depth) {
+  return (depth + Element<T>::kDepth - 1) / Element<T>::kDepth * Element<T>::kDepth;
+}
+
+template <int kCount, typename T>
+inline void MultiplyRows(const T* a, int64_t stride, const T* panel, int64_t depth, float* to, int64_t toStride) {
+  using Vector = typename Element<T>::Vector;
+  constexpr int kDepth = Element<T>::kDepth;
   Lanes sums[kCount][kPanelVectors] = {};
-  for (int64_t k = 0; k < depth; k++, panel += kPanelWidth) {
-    Lanes columns[kPanelVectors];
+  for (int64_t k = 0; k < depth; k += kDepth, panel += kDepth * kPanelWidth) {
+    Vector columns[kPanelVectors];
 #pragma GCC unroll 2
     for (int v = 0; v < kPanelVectors; v++) {
-      columns[v] = Load(panel + v * kLanes);
-      __builtin_prefetch(panel + kAhead * kPanelWidth + v * kLanes);
+      std::memcpy(&columns[v], panel + v * kDepth * kLanes, sizeof columns[v]);
+      __builtin_prefetch(panel + kAhead * kDepth * kPanelWidth + v * kDepth * kLanes);
     }
 #pragma GCC unroll 14
     for (int r = 0; r < kCount; r++) {
-      const Lanes value = Broadcast(a[r * stride + k]);
+      const Vector value = Element<T>::Spread(a + r * stride + k);
 #pragma GCC unroll 2
-      for (int v = 0; v < kPanelVectors; v++) sums[r][v] += value * columns[v];
+      for (int v = 0; v < kPanelVectors; v++) sums[r][v] = Element<T>::Add(sums[r][v], value, columns[v]);
     }
   }
 #pragma GCC unroll 14
@@ -50,10 +97,10 @@ inline void MultiplyRows(const float* a, int64_t stride, const float* panel, int
   }
 }
 
-// to[r · toStride + column] = Σ_k a[r · stride + k] · panel[k][column], for at most kRows rows. Their number becomes a compile-time constant,
-// so that the sums are registers.
-template <int kCount = kRows>
-inline void Multiply(int64_t rows, const float* a, int64_t stride, const float* panel, int64_t depth, float* to, int64_t toStride) {
+// to[r · toStride + column] = Σ_k a[r · stride + k] · panel[k][column], for at most kRows rows, with k up to a padded depth. The rows' number
+// becomes a compile-time constant, so that the sums are registers.
+template <int kCount = kRows, typename T>
+inline void Multiply(int64_t rows, const T* a, int64_t stride, const T* panel, int64_t depth, float* to, int64_t toStride) {
   if (rows == kCount) return MultiplyRows<kCount>(a, stride, panel, depth, to, toStride);
   if constexpr (kCount > 1) Multiply<kCount - 1>(rows, a, stride, panel, depth, to, toStride);
 }

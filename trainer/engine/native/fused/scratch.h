@@ -13,28 +13,30 @@ namespace ulmfit {
 
 class Scratch {
  public:
-  // At least `size` floats, aligned for vectors, with any content.
-  float* Floats(int64_t size) {
-    if (size > size_) {
-      size_ = 0;
-      floats_.reset();
-      const size_t bytes = (size * sizeof(float) + kHugePage - 1) / kHugePage * kHugePage;
+  // At least `count` numbers, aligned for vectors, with any content.
+  template <typename T = float>
+  T* Get(int64_t count) {
+    const size_t bytes = count * sizeof(T);
+    if (bytes > bytes_) {
+      bytes_ = 0;
+      memory_.reset();
+      const size_t whole = (bytes + kHugePage - 1) / kHugePage * kHugePage;
       void* memory = nullptr;
-      if (posix_memalign(&memory, kHugePage, bytes) != 0) throw std::bad_alloc();
-      madvise(memory, bytes, MADV_HUGEPAGE);  // Advice only: where it is refused, pages are small.
-      floats_.reset(static_cast<float*>(memory));
-      size_ = size;
+      if (posix_memalign(&memory, kHugePage, whole) != 0) throw std::bad_alloc();
+      madvise(memory, whole, MADV_HUGEPAGE);  // Advice only: where it is refused, pages are small.
+      memory_.reset(memory);
+      bytes_ = whole;
     }
-    return floats_.get();
+    return static_cast<T*>(memory_.get());
   }
 
  private:
   static constexpr size_t kHugePage = size_t{1} << 21;
   struct Free {
-    void operator()(float* floats) const { std::free(floats); }
+    void operator()(void* memory) const { std::free(memory); }
   };
-  std::unique_ptr<float[], Free> floats_;
-  int64_t size_ = 0;
+  std::unique_ptr<void, Free> memory_;
+  size_t bytes_ = 0;
 };
 
 }  // namespace ulmfit

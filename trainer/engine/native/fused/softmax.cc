@@ -11,6 +11,8 @@ namespace ulmfit {
 
 // Inputs: logits [rows, words] without their bias, overwritten with the gradient of `scale · Σ losses` in them; bias [words];
 // targets [rows], int32; scale, a scalar. Outputs: losses [rows], nats; the gradient of `scale · Σ losses` in the bias [words].
+// Exponentials are computed twice rather than kept: logits in bfloat16 have no room for them, and arithmetic costs less than memory.
+template <typename T>
 void SoftmaxCrossEntropy(Context& context) {
   const Input logitsInput = context.input(0, "logits", {-1, -1});
   const int64_t rows = logitsInput.dim(0);
@@ -20,7 +22,7 @@ void SoftmaxCrossEntropy(Context& context) {
   const Input scaleInput = context.input(3, "scale", {});
   float* const losses = context.output(0, {rows});
   float* const biasGradient = context.output(1, {words});
-  float* const logits = logitsInput.overwritten();
+  T* const logits = logitsInput.overwritten<T>();
   const float* const bias = biasInput.data<float>();
   const int32_t* const targets = targetsInput.data<int32_t>();
   const float scale = *scaleInput.data<float>();
@@ -29,41 +31,35 @@ void SoftmaxCrossEntropy(Context& context) {
   }
 
   static thread_local Scratch scratch;
-  float* const parts = scratch.Floats(ThreadCount() * words);
+  float* const parts = scratch.Get(ThreadCount() * words);
   OnAllThreads([&](int thread) {
     float* const part = parts + thread * words;
     std::fill_n(part, words, 0.0f);
     const Range range = PartOf(rows, thread);
     for (int64_t row = range.begin; row < range.end; row++) {
-      float* const x = logits + row * words;
+      T* const x = logits + row * words;
+      const auto biased = [&](int64_t k, auto count) { return Load(x + k, count) + Load(bias + k, count); };
       Lanes highest = Broadcast(-3.4e38f);
       for (int64_t k = 0; k < words; k += kLanes) {
-        const int64_t left = words - k;
-        const Lanes biased = Load(x + k, left) + Load(bias + k, left);
-        Store(x + k, biased, left);
-        if (left >= kLanes) highest = Max(highest, biased);
+        WithLanes(words - k, [&](auto count) { highest = Max(highest, Padded(biased(k, count), count, -3.4e38f)); });
       }
-      float max = Max(highest);
-      for (int64_t k = words / kLanes * kLanes; k < words; k++) max = std::max(max, x[k]);
-      const float wanted = x[targets[row]] - max;
+      const float max = Max(highest);
       Lanes total = {};
       for (int64_t k = 0; k < words; k += kLanes) {
-        const int64_t left = words - k;
-        const Lanes exponential = Exp(Load(x + k, left) - max);
-        Store(x + k, exponential, left);
-        if (left >= kLanes) total += exponential;
+        WithLanes(words - k, [&](auto count) { total += Padded(Exp(biased(k, count) - max), count, 0); });
       }
-      float sum = Sum(total);
-      for (int64_t k = words / kLanes * kLanes; k < words; k++) sum += x[k];
-      losses[row] = std::log(sum) - wanted;
+      const float sum = Sum(total);
+      const float wanted = biased(targets[row], 1)[0] - max;
       const float share = scale / sum;
       for (int64_t k = 0; k < words; k += kLanes) {
-        const int64_t left = words - k;
-        const Lanes gradient = Load(x + k, left) * share;
-        Store(x + k, gradient, left);
-        Store(part + k, Load(part + k, left) + gradient, left);
+        WithLanes(words - k, [&](auto count) {
+          const Lanes gradient = Exp(biased(k, count) - max) * share;
+          Store(x + k, gradient, count);
+          Store(part + k, Load(part + k, count) + gradient, count);
+        });
       }
-      x[targets[row]] -= scale;
+      losses[row] = std::log(sum) - wanted;
+      Assign(x + targets[row], Exp(Broadcast(wanted))[0] * share - scale);
       part[targets[row]] -= scale;
     }
   });
@@ -75,5 +71,8 @@ void SoftmaxCrossEntropy(Context& context) {
     }
   });
 }
+
+template void SoftmaxCrossEntropy<float>(Context& context);
+template void SoftmaxCrossEntropy<Bf16>(Context& context);
 
 }  // namespace ulmfit
