@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { numbers, randomTensor } from '../testSupport.ts';
 import { cudnnLstm, cudnnLstmGradient, packParameters, unpackParameters } from './lstmCudnn.ts';
 import type { LstmWeights } from './lstm.ts';
-import { attributes, backend, tf, type Tensor } from './operations.ts';
+import { attributes, tf, type Tensor } from './operations.ts';
 import { withPrecision } from './precision.ts';
 import { lower } from './products.ts';
 
