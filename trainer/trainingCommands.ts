@@ -19,6 +19,7 @@ export function addTrainingCommands(program: Command): void {
     .description('Step 1: train a language model on general text.')
     .argument('<corpus>', 'text to learn from')
     .optionsGroup('Model:')
+    .addOption(new Option('--from <model>', 'language model, or a pair, to go on from; its sizes hold (default: random weights)'))
     .addOption(options.out())
     .addOption(options.preset().default<Preset>(PRETRAINING.preset))
     .addOption(options.embedding())
@@ -27,9 +28,10 @@ export function addTrainingCommands(program: Command): void {
     .addOption(options.vocab())
     .addOption(options.minCount().default(PRETRAINING.minCount))
     .addOption(
-      new Option('--direction <name>', 'read texts from the beginning, from the end, or both (two models)')
-        .choices(options.DIRECTION_NAMES)
-        .default('forward'),
+      new Option(
+        '--direction <name>',
+        'read texts from the beginning, from the end, or both (two models) (default: that of --from, else "forward")',
+      ).choices(options.DIRECTION_NAMES),
     )
     .optionsGroup('Text:')
     .addOption(options.text())
@@ -74,6 +76,7 @@ export function addTrainingCommands(program: Command): void {
         ['ulmfit pretrain wiki/ --out models/wiki --preset small', 'a small model for CPUs'],
         ['ulmfit pretrain wiki/ --out models/wiki --preset small --resume', 'go on where a run was stopped'],
         ['ulmfit pretrain wiki/ --out models/wiki --direction both', 'a forward and a backward model'],
+        ['ulmfit pretrain patents/ --from models/wiki --out models/patents', 'go on with other text'],
       ]),
     )
     .action(async (corpus, _, command) => (await import('./commands/pretrain.ts')).pretrain(corpus, command));

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { hasCheckpoint } from '../checkpoint/checkpoint.ts';
+import { readMembers, type StoredModel } from '../checkpoint/modelFolder.ts';
 import { kindOf } from '../data/source.ts';
 import type { OptimizerName } from '../optim/rules.ts';
 import type { ScheduleName } from '../optim/schedules.ts';
@@ -7,11 +8,17 @@ import { DEFAULT_SEED, NT_ASGD, PRETRAINING } from '../recipe/defaults.ts';
 import type { pretrain as pretrainLanguageModel, PretrainConfig } from '../recipe/pretrain.ts';
 import { RunFolder } from '../recipe/runFolder.ts';
 import { UserError } from '../../text/errors.ts';
+import { membersOf } from './fineTune.ts';
 import { decisions, given, runMembers, type Directions, type RunResult, type RunSettings } from './run.ts';
-import { sizesOf, type SizeOptions } from './sizes.ts';
+import { asLargeAs, sizesOf, type SizeOptions } from './sizes.ts';
 
 /** How a language model is pretrained. What is left out has the value of `recipe/defaults.ts`, or of the preset. */
 export interface PretrainOptions extends RunSettings, SizeOptions {
+  /**
+   * A language model, or a pair, to go on from, instead of random weights. Sizes and directions are its own; its rows of words that the corpus
+   * has are kept, and words new to it begin with the mean of all.
+   */
+  readonly from?: string | undefined;
   /** Text columns, where the corpus is a table. */
   readonly text?: readonly string[] | undefined;
   /** Held-out text; default: the last hundredth of the corpus. */
@@ -49,12 +56,17 @@ export interface PretrainOptions extends RunSettings, SizeOptions {
 export async function pretrain(corpus: string, options: PretrainOptions): Promise<RunResult> {
   if (corpus === '-')
     throw new UserError('A corpus cannot come from standard input, because a resumed run reads it again. Give a file or a folder.');
+  const { from } = options;
+  const starts = from === undefined ? [] : membersOf(await readMembers(from, 'languageModel'), { from, direction: options.direction });
+  const [start] = starts;
+  const found = starts.length > 1 ? 'both' : (start?.description.direction ?? 'forward');
   const all = {
     ...PRETRAINING,
     ...(options.optimizer === 'nt-asgd' && NT_ASGD),
-    direction: 'forward',
+    direction: found,
     seed: DEFAULT_SEED,
     ...given(options),
+    ...(start && sizesOfStart(start, options)),
   };
   const fromTokens = all.maxTokens === undefined ? Number.POSITIVE_INFINITY : Math.ceil(all.maxTokens / (all.batch * all.bptt));
   const { batch, bptt, epochs, learningRate, schedule, optimizer, dropMult, weightDecay, clip, seed, minCount, text, out } = all;
@@ -100,11 +112,27 @@ export async function pretrain(corpus: string, options: PretrainOptions): Promis
       train: async (folder: string, run: Parameters<typeof pretrainLanguageModel>[2]) => {
         const recipe = await import('../recipe/pretrain.ts'); // which loads the engine
         const corpusIsFixed = await hasBegun();
-        return recipe.pretrain({ ...config, backwards: direction === 'backward', checkpoints, corpusIsFixed }, folder, run);
+        const startOf = starts.find(({ description }) => description.direction === direction);
+        return recipe.pretrain({ ...config, start: startOf, backwards: direction === 'backward', checkpoints, corpusIsFixed }, folder, run);
       },
     };
   });
   return runMembers(options, { command: 'pretrain', data: corpus, ...decisions(all) }, members);
+}
+
+/**
+ * The sizes of a model to go on from. Its vocabulary's size is the limit unless another is wanted.
+ *
+ * @throws UserError where other sizes are wanted
+ */
+function sizesOfStart({ description: { sizes } }: StoredModel, wanted: PretrainOptions): Omit<SizeOptions, 'minCount'> {
+  for (const name of ['embedding', 'hidden', 'layers'] as const) {
+    const size = wanted[name];
+    if (size !== undefined && size !== sizes[name]) {
+      throw new UserError(`${wanted.from} has ${name} ${sizes[name]}, not ${size}. Leave out --${name}, or --from to start a model anew.`);
+    }
+  }
+  return { ...asLargeAs(sizes), ...(wanted.vocab !== undefined && { vocab: wanted.vocab }) };
 }
 
 function directionsOf(direction: Directions): ('forward' | 'backward')[] {

@@ -121,3 +121,42 @@ describe('both directions', () => {
     expect((await readModel(join(out, 'backward'))).description.direction).toBe('backward');
   });
 });
+
+describe('a run that begins with the weights of another model', () => {
+  const first = async () => {
+    const { folder, corpus, out } = await corpusFolder();
+    await trainUpTo(END, corpus, { out });
+    return { corpus, first: out, out: join(folder, 'further') };
+  };
+
+  it('begins where that one ended', async () => {
+    const { corpus, first: from, out } = await first();
+    // No step worth the name: what is written is what it began with.
+    await pretrain(corpus, { batch: 4, bptt: 16, minCount: 1, from, out, maxSteps: 1, learningRate: 1e-30, weightDecay: 0 });
+    const [before, after] = [await readModel(from), await readModel(out)];
+    expect(after.description.sizes).toEqual(before.description.sizes);
+    expect(after.vocabulary.tokens).toEqual(before.vocabulary.tokens);
+    // The rows that only fill the vocabulary up to a multiple of 8 are no words.
+    const words = before.vocabulary.tokens.filter((token) => token !== 'xxfake').length;
+    for (const [name, { data, shape }] of before.tensors) {
+      const size = shape[0] === before.vocabulary.size ? (data.length / shape[0]) * words : data.length;
+      expect(after.tensors.get(name)?.data.slice(0, size), name).toEqual(data.slice(0, size));
+    }
+  });
+
+  it('takes its direction', async () => {
+    const { corpus, out } = await corpusFolder();
+    await trainUpTo(END, corpus, { out, direction: 'backward' });
+    await trainUpTo(END, corpus, { from: out, out: `${out}-further`, embedding: undefined, hidden: undefined, layers: undefined });
+    expect((await readModel(`${out}-further`)).description.direction).toBe('backward');
+    await expect(trainUpTo(END, corpus, { from: out, out: `${out}-other`, direction: 'forward' })).rejects.toThrow(
+      'holds a backward language model, not a forward one',
+    );
+  });
+
+  it('refuses other sizes, and a folder without a model', async () => {
+    const { corpus, first: from, out } = await first();
+    await expect(trainUpTo(END, corpus, { from, out, hidden: 24 })).rejects.toThrow(`${from} has hidden 12, not 24. Leave out --hidden`);
+    await expect(trainUpTo(END, corpus, { from: `${from}-none`, out })).rejects.toThrow(UserError);
+  });
+});

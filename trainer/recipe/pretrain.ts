@@ -4,6 +4,7 @@ import { readCorpusFields } from '../data/corpus.ts';
 import { encodeWith, type EncodedCorpus } from '../data/encodeCorpus.ts';
 import { corpusLength, documentCount, documentsFrom, type TokenCorpus } from '../data/tokenCorpus.ts';
 import { tf } from '../engine/operations.ts';
+import { toDevice } from '../engine/transfer.ts';
 import { TOKENIZER_VERSION } from '../../text/tokenizer.ts';
 import type { Vocabulary } from '../../text/vocabulary.ts';
 import { UserError } from '../../text/errors.ts';
@@ -16,6 +17,7 @@ import { LanguageModelTask, type LanguageModelSettings } from './languageModelTa
 import { RunFolder } from './runFolder.ts';
 import { tokenizedText } from './tokenizedText.ts';
 import { runTraining, type RunOptions, type TrainingOutcome } from './trainingLoop.ts';
+import { transferVocabulary } from './vocabularyTransfer.ts';
 
 /** Every decision of a pretraining run. */
 export interface PretrainConfig extends Omit<LanguageModelSettings, 'epochs'> {
@@ -27,6 +29,8 @@ export interface PretrainConfig extends Omit<LanguageModelSettings, 'epochs'> {
   readonly text?: readonly string[] | undefined;
   /** `vocabulary` is an upper limit. */
   readonly sizes: Sizes;
+  /** A language model to go on from, of these sizes; without it, weights are random. */
+  readonly start?: StoredModel | undefined;
   readonly minCount: number;
   readonly epochs: number;
   readonly learningRate: number;
@@ -102,12 +106,14 @@ async function pretrainOn(
   const sizes: Sizes = { ...config.sizes, vocabulary: vocabulary.size };
   options.onNote?.(`${corpusLength(training)} tokens, vocabulary ${vocabulary.size}`);
 
-  const parameters = initializeLanguageModel(sizes, config.seed);
+  const { start, ...decisions } = config;
+  const parameters =
+    start === undefined ? initializeLanguageModel(sizes, config.seed) : toDevice(transferVocabulary(start, vocabulary).tensors);
   const rates = languageModelGroups(sizes).map(() => config.learningRate);
   const settings = { ...config, epochs: full({ rates, epochs: config.epochs }) };
   const task = new LanguageModelTask(sizes, parameters, { training, validation }, settings);
   try {
-    const result = await runTraining(task, { ...options, run, config: options.config ?? { command: 'pretrain', ...config } });
+    const result = await runTraining(task, { ...options, run, config: options.config ?? { command: 'pretrain', ...decisions } });
     if (!result.interrupted) {
       const model: StoredModel = {
         description: {
