@@ -18,6 +18,8 @@ export interface ClassifyOptions {
   readonly signal?: AbortSignal | undefined;
   /** Called after every chunk with the prediction so far and the number of tokens read. */
   readonly onChunk?: ((logits: Float32Array, tokensRead: number) => void) | undefined;
+  /** What the model remembers of the text before these tokens. Nothing, unless told: the document begins here. */
+  readonly state?: DocumentState | undefined;
 }
 
 /** No room for another document now. `retryAfterSeconds` is an estimate from the work that is waiting. */
@@ -40,7 +42,7 @@ interface DocumentInFlight {
   outcome: Outcome | undefined;
 }
 
-type Outcome = { readonly logits: Float32Array } | { readonly error: unknown };
+type Outcome = { readonly result: ChunkResult } | { readonly error: unknown };
 
 /** How much the newest turn counts in the running mean of the turns' duration. */
 const NEWEST_TURN_WEIGHT = 0.2;
@@ -109,11 +111,16 @@ export class ChunkScheduler {
    *   cancelled, and what the runtime threw when the graph call with one of the document's chunks failed.
    */
   async classify(ids: Int32Array, options: ClassifyOptions = {}): Promise<Float32Array> {
-    const { signal, onChunk } = options;
+    return (await this.read(ids, options)).logits;
+  }
+
+  /** As {@link classify}, with the state after the last token, from which the document can be read on later. */
+  async read(ids: Int32Array, options: ClassifyOptions = {}): Promise<ChunkResult> {
+    const { signal, onChunk, state = this.#runtime.freshState() } = options;
     if (ids.length === 0) throw new RangeError('A document needs at least one token.');
     signal?.throwIfAborted();
     this.requireRoom(1);
-    const document: DocumentInFlight = { ids, onChunk, state: this.#runtime.freshState(), position: 0, outcome: undefined };
+    const document: DocumentInFlight = { ids, onChunk, state, position: 0, outcome: undefined };
     const cancelled = Promise.withResolvers<never>();
     const cancel = () => {
       this.#line.delete(document);
@@ -134,7 +141,7 @@ export class ChunkScheduler {
   }
 
   /** Keeps turns going until the document has its outcome. One that was cancelled gets none: nobody waits for it any more. */
-  async #outcomeOf(document: DocumentInFlight): Promise<Float32Array> {
+  async #outcomeOf(document: DocumentInFlight): Promise<ChunkResult> {
     while (this.#line.has(document)) {
       const turns = this.#turnsDone;
       await this.#betweenTurns?.();
@@ -143,7 +150,7 @@ export class ChunkScheduler {
     }
     const outcome = document.outcome ?? { error: new Error('The document was cancelled.') };
     if ('error' in outcome) throw outcome.error;
-    return outcome.logits;
+    return outcome.result;
   }
 
   /** Joins the turn that is running, or starts one: the graph is called by one at a time. */
@@ -192,7 +199,7 @@ export class ChunkScheduler {
       return;
     }
     if (document.position === document.ids.length) {
-      this.#finish(document, { logits: result.logits });
+      this.#finish(document, { result });
     } else {
       this.#line.delete(document);
       this.#line.add(document);

@@ -8,9 +8,11 @@ export type ErrorCode =
   | 'malformed_body'
   | 'empty_input'
   | 'not_found'
+  | 'model_not_found'
   | 'method_not_allowed'
   | 'body_too_large'
   | 'too_many_texts'
+  | 'text_too_long'
   | 'unsupported_media_type'
   | 'invalid_request'
   | 'queue_full'
@@ -36,6 +38,10 @@ export class HttpError extends Error {
 /** The server is stopping: what is in flight may finish, nothing new comes in. */
 export const stoppingError = () =>
   new HttpError(503, 'unavailable', 'The server is stopping. Send the request to another one, or again later.');
+
+/** The address names a model, or a version of it, that is not served. */
+export const modelNotFoundError = () =>
+  new HttpError(404, 'model_not_found', 'There is no such model, or no such version of it. GET /v1/models lists what is served.');
 
 /** The answer took too long. */
 export const deadlineError = () =>

@@ -3,16 +3,18 @@
  * are for Node, and load onnxruntime when they are called.
  */
 import type { ChunkSchedulerOptions } from './chunkScheduler.ts';
-import { DEFAULT_LIMITS } from './app.ts';
 import { Classifier } from './classifier.ts';
+import { DEFAULT_LIMITS } from './limits.ts';
 import type { NodeRuntimeOptions } from './node/runtime.ts';
 import type { RunningServer, ServerOptions } from './node/server.ts';
 
 export { answerOf, type AnswerOptions } from './answers.ts';
-export { createApp, DEFAULT_LIMITS, type AppOptions } from './app.ts';
+export { createApp, type AppOptions } from './app.ts';
 export { QueueFullError } from './chunkScheduler.ts';
 export { Classifier } from './classifier.ts';
 export type { ClassifierRuntime, LoadedBundle } from './classifierRuntime.ts';
+export { DEFAULT_LIMITS, type Limits } from './limits.ts';
+export { fixedModels, type ModelRegistry, type ServedModel, type ServedVersions } from './modelRegistry.ts';
 export type { Answer, Answers, LabelScore } from './schema.ts';
 export type { RunningServer, ServerOptions };
 

@@ -4,9 +4,11 @@ import type { AddressInfo, Server } from 'node:net';
 import { createAdaptorServer } from '@hono/node-server';
 
 import { UserError } from '../../text/errors.ts';
-import { createApp, DEFAULT_LIMITS } from '../app.ts';
+import { createApp } from '../app.ts';
 import { Classifier } from '../classifier.ts';
 import { stoppingError } from '../errors.ts';
+import { DEFAULT_LIMITS } from '../limits.ts';
+import { fixedModels } from '../modelRegistry.ts';
 import { loadBundle } from './runtime.ts';
 
 /** Every limit has a default: see DEFAULT_LIMITS. */
@@ -66,7 +68,7 @@ export async function startServer(bundleFolder: string, options: ServerOptions =
   let stopping: Promise<void> | undefined;
   const shutdown = new AbortController();
   const app = createApp({
-    classifier,
+    models: fixedModels([classifier]),
     maxBodyBytes: options.maxBodyBytes,
     maxTexts: options.maxTexts,
     deadlineMilliseconds: options.deadlineMilliseconds,

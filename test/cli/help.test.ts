@@ -1,7 +1,7 @@
 import type { CommandUnknownOpts } from '@commander-js/extra-typings';
 import { expect, test } from 'vitest';
 
-import { DEFAULT_LIMITS } from '../../serve/app.ts';
+import { DEFAULT_LIMITS } from '../../serve/limits.ts';
 import { DEFAULT_HOST, DEFAULT_PORT } from '../../serve/node/server.ts';
 import { createProgram } from '../../trainer/cli.ts';
 import { version } from '../../trainer/version.ts';
