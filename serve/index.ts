@@ -2,10 +2,8 @@
  * `ulmfit/serve`: a bundle in, answers out, in the same process or over HTTP. `createApp` runs on any runtime; `openBundle` and `startServer`
  * are for Node, and load onnxruntime when they are called.
  */
-import type { ChunkSchedulerOptions } from './chunkScheduler.ts';
-import { Classifier } from './classifier.ts';
-import { DEFAULT_LIMITS } from './limits.ts';
-import type { NodeRuntimeOptions } from './node/runtime.ts';
+import type { Classifier } from './classifier.ts';
+import type { OpenBundleOptions } from './node/openClassifier.ts';
 import type { RunningServer, ServerOptions } from './node/server.ts';
 
 export { answerOf, type AnswerOptions } from './answers.ts';
@@ -16,10 +14,7 @@ export type { ClassifierRuntime, LoadedBundle } from './classifierRuntime.ts';
 export { DEFAULT_LIMITS, type Limits } from './limits.ts';
 export { fixedModels, type ModelRegistry, type ServedModel, type ServedVersions } from './modelRegistry.ts';
 export type { Answer, Answers, LabelScore } from './schema.ts';
-export type { RunningServer, ServerOptions };
-
-/** How a bundle is opened. */
-export interface OpenBundleOptions extends NodeRuntimeOptions, Partial<Pick<ChunkSchedulerOptions, 'maxBatch' | 'maxQueue'>> {}
+export type { OpenBundleOptions, RunningServer, ServerOptions };
 
 /**
  * Opens a bundle to answer texts in this process. For Node. `dispose()` gives its memory back.
@@ -32,12 +27,8 @@ export interface OpenBundleOptions extends NodeRuntimeOptions, Partial<Pick<Chun
  * answerOf(classifier.bundle, logits, { topK: 1 }); // [{ label: 'pos', score: … }]
  * await classifier.dispose();
  */
-export async function openBundle(
-  folder: string,
-  { maxBatch = DEFAULT_LIMITS.maxBatch, maxQueue = DEFAULT_LIMITS.maxQueue, ...options }: OpenBundleOptions = {},
-): Promise<Classifier> {
-  const { loadBundle } = await import('./node/runtime.ts');
-  return new Classifier(await loadBundle(folder, options), { maxBatch, maxQueue });
+export async function openBundle(folder: string, options: OpenBundleOptions = {}): Promise<Classifier> {
+  return (await import('./node/openClassifier.ts')).openClassifier(folder, options);
 }
 
 /**

@@ -5,11 +5,10 @@ import { createAdaptorServer } from '@hono/node-server';
 
 import { UserError } from '../../text/errors.ts';
 import { createApp } from '../app.ts';
-import { Classifier } from '../classifier.ts';
+import type { Classifier } from '../classifier.ts';
 import { stoppingError } from '../errors.ts';
-import { DEFAULT_LIMITS } from '../limits.ts';
 import { fixedModels } from '../modelRegistry.ts';
-import { loadBundle } from './runtime.ts';
+import { openClassifier } from './openClassifier.ts';
 
 /** Every limit has a default: see DEFAULT_LIMITS. */
 export interface ServerOptions {
@@ -59,10 +58,7 @@ const WARM_UP_TEXT = 'The first call is the slowest one.';
  */
 export async function startServer(bundleFolder: string, options: ServerOptions = {}): Promise<RunningServer> {
   requireWholeNumbers(options);
-  const classifier = new Classifier(await loadBundle(bundleFolder, { threads: options.threads }), {
-    maxBatch: options.maxBatch ?? DEFAULT_LIMITS.maxBatch,
-    maxQueue: options.maxQueue ?? DEFAULT_LIMITS.maxQueue,
-  });
+  const classifier = await openClassifier(bundleFolder, options);
   await classifier.classify([WARM_UP_TEXT]);
 
   let stopping: Promise<void> | undefined;
