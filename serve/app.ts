@@ -1,16 +1,21 @@
 import { Hono } from 'hono';
+import { cors } from 'hono/cors';
 import { methodNotAllowed } from 'hono/method-not-allowed';
 import { requestId } from 'hono/request-id';
+import { secureHeaders } from 'hono/secure-headers';
 
 import { errorResponse, HttpError, stoppingError } from './errors.ts';
+import { guards, type GuardOptions } from './guards.ts';
 import { withDefaultLimits, type LimitOptions } from './limits.ts';
 import type { ModelRegistry } from './modelRegistry.ts';
+import { recordOf, type RequestRecord } from './requestRecord.ts';
+import { adminRoute, type ModelAdmin } from './routes/admin.ts';
 import { classifyRoute } from './routes/classify.ts';
 import { healthRoute } from './routes/health.ts';
 import { modelsRoute } from './routes/models.ts';
 import { noteError, type App, type AppEnv, type RequestNotes, type Service } from './service.ts';
 
-export interface AppOptions extends LimitOptions {
+export interface AppOptions extends LimitOptions, GuardOptions {
   /** What is served: {@link fixedModels}, or models that can be exchanged. */
   readonly models: ModelRegistry;
   /** True from the moment when nothing new may come in. */
@@ -19,10 +24,21 @@ export interface AppOptions extends LimitOptions {
   readonly shutdown?: AbortSignal | undefined;
   /** Told of every fault of the server, the kind that a client sees as 500 without detail. */
   readonly onFault?: ((error: unknown, requestId: string) => void) | undefined;
+  /** Told of every request once it is answered. */
+  readonly onRequest?: ((record: RequestRecord) => void) | undefined;
+  /** Exchanges models on request. Without it, models stay as they are. */
+  readonly admin?: ModelAdmin | undefined;
+  /** What `GET /metrics` answers. Without it, there is no such address. */
+  readonly metrics?: (() => Promise<Response>) | undefined;
+  /** Web sites whose scripts may ask, such as `https://shop.example`; `*` is all of them. None unless told. */
+  readonly corsOrigins?: readonly string[] | undefined;
 }
 
 /** "Client closed request": nobody reads it. The number is nginx's, for logs and metrics. */
 const CLIENT_CLOSED_REQUEST = 499;
+
+/** What scripts of other web sites may read of an answer besides its body. */
+const EXPOSED_HEADERS = ['x-request-id', 'retry-after'];
 
 /**
  * The HTTP interface of classifiers, free of any platform: Node, an edge isolate and a test call it alike.
@@ -39,28 +55,38 @@ const CLIENT_CLOSED_REQUEST = 499;
  * await classifier.dispose();
  */
 export function createApp(options: AppOptions): App {
-  const { models, isStopping = () => false, shutdown, onFault } = options;
+  const { models, isStopping = () => false, shutdown, onFault, onRequest, admin, metrics, corsOrigins = [] } = options;
   const service: Service = { models, isStopping, shutdown, onFault, limits: withDefaultLimits(options) };
 
   const app = new Hono<AppEnv>();
   app.use(requestId());
   app.use(async (context, next) => {
+    const started = performance.now();
     const notes: RequestNotes = {};
     context.set('notes', notes);
     try {
       await next();
     } finally {
       notes.release?.();
+      onRequest?.(recordOf(context, performance.now() - started));
     }
   });
+  app.use(secureHeaders());
+  if (corsOrigins.length > 0) app.use(cors({ origin: corsOrigins.includes('*') ? '*' : [...corsOrigins], exposeHeaders: EXPOSED_HEADERS }));
   app.use(methodNotAllowed({ app, onMethodNotAllowed: (context, methods) => errorResponse(context, methodError(methods)) }));
-  app.use('/v1/*', async (_context, next) => {
-    if (isStopping()) throw stoppingError();
-    await next();
-  });
+  const guard = guards(options);
+  for (const prefix of ['/v1/*', '/v2/*']) {
+    app.use(prefix, async (_context, next) => {
+      if (isStopping()) throw stoppingError();
+      await next();
+    });
+    app.use(prefix, guard);
+  }
   app.route('/', healthRoute(service));
   app.route('/', modelsRoute(service));
   app.route('/', classifyRoute(service));
+  if (admin !== undefined) app.route('/', adminRoute(service, admin));
+  if (metrics !== undefined) app.get('/metrics', metrics);
   app.notFound((context) =>
     errorResponse(context, new HttpError(404, 'not_found', 'There is nothing at this address. Try POST /v1/classify.')),
   );

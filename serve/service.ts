@@ -1,5 +1,6 @@
 import type { Context, Hono } from 'hono';
 
+import type { StoredKey } from './apiKeys.ts';
 import { type HttpError, modelNotFoundError, toHttpError, type ErrorCode } from './errors.ts';
 import type { Limits } from './limits.ts';
 import type { ModelRegistry, ServedModel } from './modelRegistry.ts';
@@ -26,8 +27,8 @@ export interface RequestNotes {
   texts?: number;
   /** Why it was refused. */
   error?: ErrorCode;
-  /** Whose key it came with. */
-  keyId?: string;
+  /** That it came with. */
+  key?: StoredKey;
 }
 
 /** What a request carries from the app to its route. */
