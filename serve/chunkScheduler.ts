@@ -10,7 +10,19 @@ export interface ChunkSchedulerOptions {
    * Awaited before every turn, by whoever waits for a document. Needed where a graph call does not give the thread back by
    * itself (WebAssembly): there it must let timers and new requests have their turn.
    */
-  readonly betweenTurns?: () => Promise<void>;
+  readonly betweenTurns?: (() => Promise<void>) | undefined;
+  /** Told of every turn, for metrics. */
+  readonly onTurn?: ((turn: TurnRecord) => void) | undefined;
+}
+
+/** What one graph call did. */
+export interface TurnRecord {
+  /** Documents in it. */
+  readonly rows: number;
+  /** Tokens read, without padding. */
+  readonly tokens: number;
+  /** How long the call took. */
+  readonly milliseconds: number;
 }
 
 export interface ClassifyOptions {
@@ -69,7 +81,8 @@ export class ChunkScheduler {
   readonly maxQueue: number;
   readonly #runtime: ClassifierRuntime;
   readonly #maxBatch: number;
-  readonly #betweenTurns: (() => Promise<void>) | undefined;
+  readonly #betweenTurns: ChunkSchedulerOptions['betweenTurns'];
+  readonly #onTurn: ChunkSchedulerOptions['onTurn'];
   /** Documents without outcome, in the order of their next turn. A Set lets a cancelled one leave from the middle. */
   readonly #line = new Set<DocumentInFlight>();
   #turn: Promise<void> | undefined;
@@ -87,6 +100,7 @@ export class ChunkScheduler {
     this.#maxBatch = options.maxBatch;
     this.maxQueue = options.maxQueue;
     this.#betweenTurns = options.betweenTurns;
+    this.#onTurn = options.onTurn;
   }
 
   /** Documents that wait for their answer now. */
@@ -177,7 +191,9 @@ export class ChunkScheduler {
       for (const document of batch) this.#finish(document, { error });
       return;
     }
-    this.#noteTurn(performance.now() - started);
+    const milliseconds = performance.now() - started;
+    this.#noteTurn(milliseconds);
+    this.#onTurn?.({ rows: batch.length, tokens: chunks.reduce((sum, chunk) => sum + chunk.length, 0), milliseconds });
     for (const [row, document] of batch.entries()) {
       const result = results[row];
       if (result === undefined)

@@ -4,7 +4,9 @@
  */
 import type { Classifier } from './classifier.ts';
 import type { OpenBundleOptions } from './node/openClassifier.ts';
-import type { RunningServer, ServerOptions } from './node/server.ts';
+import type { ModelSource } from './node/modelStore.ts';
+import type { RunningServer } from './node/server.ts';
+import type { ServerOptions } from './node/serverOptions.ts';
 
 export { answerOf, type AnswerOptions } from './answers.ts';
 export { createApp, type AppOptions } from './app.ts';
@@ -14,7 +16,7 @@ export type { ClassifierRuntime, LoadedBundle } from './classifierRuntime.ts';
 export { DEFAULT_LIMITS, type Limits } from './limits.ts';
 export { fixedModels, type ModelRegistry, type ServedModel, type ServedVersions } from './modelRegistry.ts';
 export type { Answer, Answers, LabelScore } from './schema.ts';
-export type { OpenBundleOptions, RunningServer, ServerOptions };
+export type { ModelSource, OpenBundleOptions, RunningServer, ServerOptions };
 
 /**
  * Opens a bundle to answer texts in this process. For Node. `dispose()` gives its memory back.
@@ -32,9 +34,9 @@ export async function openBundle(folder: string, options: OpenBundleOptions = {}
 }
 
 /**
- * Loads a bundle and serves it over HTTP. For Node. Requests are taken once the model is loaded and has answered a first text.
+ * Loads bundles and serves them over HTTP. For Node. Requests are taken once the models are loaded and have answered a first text.
  *
- * @param folder what `ulmfit export` wrote
+ * @param bundles a folder that `ulmfit export` wrote, or several; the first one is the default model
  * @throws UserError where the bundle cannot be read, a limit makes no sense, or the address is taken
  * @example
  * const server = await startServer('bundles/reviews', { port: 0 });
@@ -42,6 +44,6 @@ export async function openBundle(folder: string, options: OpenBundleOptions = {}
  * status; // 200
  * await server.stop();
  */
-export async function startServer(folder: string, options: ServerOptions = {}): Promise<RunningServer> {
-  return (await import('./node/server.ts')).startServer(folder, options);
+export async function startServer(bundles: string | readonly ModelSource[], options: ServerOptions = {}): Promise<RunningServer> {
+  return (await import('./node/server.ts')).startServer(bundles, options);
 }

@@ -8,6 +8,8 @@ import { ThreadedEncoder } from './threadedEncoder.ts';
 export interface OpenBundleOptions extends NodeRuntimeOptions {
   readonly maxBatch?: ChunkSchedulerOptions['maxBatch'] | undefined;
   readonly maxQueue?: ChunkSchedulerOptions['maxQueue'] | undefined;
+  /** Told of every graph call. */
+  readonly onTurn?: ChunkSchedulerOptions['onTurn'];
 }
 
 /**
@@ -17,7 +19,7 @@ export interface OpenBundleOptions extends NodeRuntimeOptions {
  * @throws UserError where the folder is no bundle, or a file of it is missing or damaged
  */
 export async function openClassifier(folder: string, options: OpenBundleOptions = {}): Promise<Classifier> {
-  const { maxBatch = DEFAULT_LIMITS.maxBatch, maxQueue = DEFAULT_LIMITS.maxQueue, threads } = options;
+  const { maxBatch = DEFAULT_LIMITS.maxBatch, maxQueue = DEFAULT_LIMITS.maxQueue, threads, onTurn } = options;
   const loaded = await loadBundle(folder, { threads });
-  return new Classifier(loaded, { maxBatch, maxQueue, encoder: new ThreadedEncoder(loaded.members) });
+  return new Classifier(loaded, { maxBatch, maxQueue, onTurn, encoder: new ThreadedEncoder(loaded.members) });
 }

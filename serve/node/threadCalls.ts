@@ -89,7 +89,7 @@ export function answerCalls<Request, Result>(
 ): void {
   const port = parentPort;
   if (port === null) throw new Error('This module runs in a thread of its own.');
-  port.on('message', async ({ id, request }: Call) => {
+  const answer = async ({ id, request }: Call): Promise<void> => {
     try {
       const result = await handler(request as Request);
       const buffers = transfer(result).filter((buffer) => buffer instanceof ArrayBuffer && !isMarkedAsUntransferable(buffer));
@@ -97,5 +97,6 @@ export function answerCalls<Request, Result>(
     } catch (error) {
       port.postMessage({ id, error } satisfies Answer);
     }
-  });
+  };
+  port.on('message', (call: Call) => void answer(call));
 }
