@@ -2,7 +2,7 @@
 import * as v from 'valibot';
 
 /** What a key is good for: `predict` asks models, `admin` may exchange them too. */
-export const KEY_SCOPES = ['predict', 'admin'] as const;
+const KEY_SCOPES = ['predict', 'admin'] as const;
 export type KeyScope = (typeof KEY_SCOPES)[number];
 
 const storedKeySchema = v.strictObject({

@@ -1,5 +1,6 @@
 import type { ChunkResult, ClassifierRuntime, DocumentState } from './classifierRuntime.ts';
 import { turnLength } from './turnLength.ts';
+import { TurnPlaces } from './turnPlaces.ts';
 
 export interface ChunkSchedulerOptions {
   /** Documents in one graph call. More rows share the cost of reading the weights, and take more memory. */
@@ -62,9 +63,9 @@ const MAX_RETRY_AFTER_SECONDS = 60;
 
 /**
  * Continuous batching of recurrent documents. Documents in flight stand in one line, each with its state. A turn takes the
- * next chunk of the first `maxBatch` of them, whatever their lengths and however far along they are, and makes one graph
- * call; finished documents are answered and leave, the others go to the end of the line. So nothing is cut off, a long
- * document cannot hold up a short one for longer than one round, and each costs the same memory whatever its length. How
+ * next chunk of up to `maxBatch` of them, whatever their lengths and however far along they are, and makes one graph
+ * call; finished documents are answered and leave, the others go to the end of the line. So nothing is cut off, and each
+ * costs the same memory whatever its length. Long documents have few of the places while short ones wait: see TurnPlaces. How
  * much a turn reads depends on who is in it, so that little of a call is padding: see turnLength.
  *
  * Every document's answer is the one it would get alone: rows share a call, never a state.
@@ -85,6 +86,7 @@ export class ChunkScheduler {
   readonly #onTurn: ChunkSchedulerOptions['onTurn'];
   /** Documents without outcome, in the order of their next turn. A Set lets a cancelled one leave from the middle. */
   readonly #line = new Set<DocumentInFlight>();
+  readonly #places = new TurnPlaces();
   #turn: Promise<void> | undefined;
   #turnsDone = 0;
   #meanTurnMilliseconds = 0;
@@ -177,7 +179,7 @@ export class ChunkScheduler {
   }
 
   async #runTurn(): Promise<void> {
-    const batch = [...this.#line].slice(0, this.#maxBatch);
+    const batch = this.#places.choose(this.#line, this.#maxBatch, this.#runtime.chunkLength);
     const length = turnLength(
       batch.map((document) => document.ids.length - document.position),
       this.#runtime.chunkLength,

@@ -2,8 +2,8 @@ import { destination, pino, type DestinationStream, type Logger } from 'pino';
 
 import type { RequestRecord } from '../requestRecord.ts';
 
-export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
-export type LogLevel = (typeof LOG_LEVELS)[number];
+/** From where on lines are written; `silent` is none. */
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent';
 
 /** Health and metrics are asked every few seconds by machines; their lines would hide the others. */
 const ROUTES_FOR_DEBUGGING: ReadonlySet<string> = new Set(['/health', '/metrics', '/v2/health/live', '/v2/health/ready']);
