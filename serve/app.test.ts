@@ -1,4 +1,3 @@
-import type { Hono } from 'hono';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { PlainRuntime, plainBundle } from '../test/fixtures/plainRuntime.ts';
@@ -10,12 +9,14 @@ import { Classifier } from './classifier.ts';
 import type { LoadedBundle } from './classifierRuntime.ts';
 import type { LabelScore } from './schema.ts';
 import { appOn, classify, errorOf, expectScores, post, SECRET, SIZES, type TestAppOptions, TOKENS, WORDS } from './testSupport.ts';
+import { fixedModels } from './modelRegistry.ts';
+import type { App } from './service.ts';
 
 let runtime: PlainRuntime;
 let loaded: LoadedBundle;
 let faults: unknown[];
 
-const appWith = (options: TestAppOptions = {}): Hono => appOn(loaded, faults, options);
+const appWith = (options: TestAppOptions = {}): App => appOn(loaded, faults, options);
 
 function expected(text: string): LabelScore[] {
   return answerOf(loaded.bundle, [runtime.alone(Vocabulary.fromTokens(TOKENS).encode(tokenize(text)))]) as LabelScore[];
@@ -307,7 +308,7 @@ describe('a request that cannot be answered', () => {
 
   it('gives up the other texts of a request when one of them fails', async () => {
     const classifier = new Classifier(loaded, { maxBatch: 1, maxQueue: 8 });
-    const app = createApp({ classifier, onFault: (error) => faults.push(error) });
+    const app = createApp({ models: fixedModels([classifier]), onFault: (error) => faults.push(error) });
     runtime.beforeCall = () => {
       if (runtime.calls.length === 2) throw new Error('bad_alloc');
     };
@@ -329,7 +330,7 @@ describe('a request that cannot be answered', () => {
   it('takes the documents of a client that hangs up out of the line', async () => {
     runtime.beforeCall = () => new Promise((resolve) => setTimeout(resolve, 5));
     const classifier = new Classifier(loaded, { maxBatch: 4, maxQueue: 4 });
-    const app = createApp({ classifier, onFault: (error) => faults.push(error) });
+    const app = createApp({ models: fixedModels([classifier]), onFault: (error) => faults.push(error) });
     const client = new AbortController();
     const hungUp = post(app, JSON.stringify({ inputs: ['good film ! '.repeat(2000), 'bad actor , '.repeat(2000)] }), {
       signal: client.signal,
@@ -376,6 +377,7 @@ describe('GET', () => {
     const response = await appWith({ maxTexts: 5, maxBodyBytes: 999 }).request('/v1/models');
     expect(response.status).toBe(200);
     expect(await response.json()).toEqual({
+      default: 'plain',
       models: [
         expect.objectContaining({
           name: 'plain',
@@ -383,7 +385,8 @@ describe('GET', () => {
           labels: ['negative', 'neutral', 'positive'],
           directions: ['forward'],
           members: [{ direction: 'forward', chunkLength: 7, sizes: SIZES }],
-          limits: { maxBodyBytes: 999, maxTexts: 5 },
+          versions: ['1'],
+          limits: { maxBodyBytes: 999, maxTexts: 5, maxTextLength: 2_000_000, deadlineMilliseconds: 120_000 },
         }),
       ],
     });

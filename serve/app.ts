@@ -1,48 +1,51 @@
 import { Hono } from 'hono';
+import { cors } from 'hono/cors';
 import { methodNotAllowed } from 'hono/method-not-allowed';
+import { requestId } from 'hono/request-id';
+import { secureHeaders } from 'hono/secure-headers';
 
-import type { Classifier } from './classifier.ts';
-import { errorResponse, HttpError, stoppingError, toHttpError } from './errors.ts';
+import { errorResponse, HttpError, stoppingError } from './errors.ts';
+import { guards, type GuardOptions } from './guards.ts';
+import { withDefaultLimits, type LimitOptions } from './limits.ts';
+import type { ModelRegistry } from './modelRegistry.ts';
+import { recordOf, type RequestRecord } from './requestRecord.ts';
+import { adminRoute, type ModelAdmin } from './routes/admin.ts';
 import { classifyRoute } from './routes/classify.ts';
 import { healthRoute } from './routes/health.ts';
 import { modelsRoute } from './routes/models.ts';
+import { noteError, type App, type AppEnv, type RequestNotes, type Service } from './service.ts';
 
-/** What requests may ask for. */
-export const DEFAULT_LIMITS = {
-  /** 8 MiB: more than a million words. */
-  maxBodyBytes: 8 * 1024 * 1024,
-  /** Texts in one request. */
-  maxTexts: 128,
-  /** Documents in flight, of all requests together. A waiting document costs its ids and one state (tens of kB). */
-  maxQueue: 256,
-  /** Documents in one graph call. */
-  maxBatch: 16,
-  /** How long a request may wait for its answer. */
-  deadlineMilliseconds: 120_000,
-} as const;
-
-export interface AppOptions {
-  readonly classifier: Classifier;
-  readonly maxBodyBytes?: number | undefined;
-  readonly maxTexts?: number | undefined;
-  readonly deadlineMilliseconds?: number | undefined;
+export interface AppOptions extends LimitOptions, GuardOptions {
+  /** What is served: {@link fixedModels}, or models that can be exchanged. */
+  readonly models: ModelRegistry;
   /** True from the moment when nothing new may come in. */
   readonly isStopping?: (() => boolean) | undefined;
   /** Aborted when what is in flight must be given up. */
   readonly shutdown?: AbortSignal | undefined;
   /** Told of every fault of the server, the kind that a client sees as 500 without detail. */
-  readonly onFault?: ((error: unknown) => void) | undefined;
+  readonly onFault?: ((error: unknown, requestId: string) => void) | undefined;
+  /** Told of every request once it is answered. */
+  readonly onRequest?: ((record: RequestRecord) => void) | undefined;
+  /** Exchanges models on request. Without it, models stay as they are. */
+  readonly admin?: ModelAdmin | undefined;
+  /** What `GET /metrics` answers. Without it, there is no such address. */
+  readonly metrics?: (() => Promise<Response>) | undefined;
+  /** Web sites whose scripts may ask, such as `https://shop.example`; `*` is all of them. None unless told. */
+  readonly corsOrigins?: readonly string[] | undefined;
 }
 
 /** "Client closed request": nobody reads it. The number is nginx's, for logs and metrics. */
 const CLIENT_CLOSED_REQUEST = 499;
 
+/** What scripts of other web sites may read of an answer besides its body. */
+const EXPOSED_HEADERS = ['x-request-id', 'retry-after'];
+
 /**
- * The HTTP interface of a classifier, free of any platform: Node, an edge isolate and a test call it alike.
+ * The HTTP interface of classifiers, free of any platform: Node, an edge isolate and a test call it alike.
  *
  * @example
  * const classifier = await openBundle('bundles/reviews'); // in a Worker: a Classifier of one's own
- * const app = createApp({ classifier });
+ * const app = createApp({ models: fixedModels([classifier]) });
  * const response = await app.request('/v1/classify', {
  *   method: 'POST',
  *   headers: { 'content-type': 'application/json' },
@@ -51,30 +54,45 @@ const CLIENT_CLOSED_REQUEST = 499;
  * await response.json(); // [{ label: 'pos', score: … }]
  * await classifier.dispose();
  */
-export function createApp(options: AppOptions): Hono {
-  const { classifier, isStopping = () => false, shutdown, onFault } = options;
-  const maxBodyBytes = options.maxBodyBytes ?? DEFAULT_LIMITS.maxBodyBytes;
-  // A request with more texts than places in the queue could never be answered.
-  const maxTexts = Math.min(options.maxTexts ?? DEFAULT_LIMITS.maxTexts, classifier.maxQueue);
-  const deadlineMilliseconds = options.deadlineMilliseconds ?? DEFAULT_LIMITS.deadlineMilliseconds;
+export function createApp(options: AppOptions): App {
+  const { models, isStopping = () => false, shutdown, onFault, onRequest, admin, metrics, corsOrigins = [] } = options;
+  const service: Service = { models, isStopping, shutdown, onFault, limits: withDefaultLimits(options) };
 
-  const app = new Hono();
-  app.use(methodNotAllowed({ app, onMethodNotAllowed: (context, methods) => errorResponse(context, methodError(methods)) }));
-  app.use('/v1/*', async (_context, next) => {
-    if (isStopping()) throw stoppingError();
-    await next();
+  const app = new Hono<AppEnv>();
+  app.use(requestId());
+  app.use(async (context, next) => {
+    const started = performance.now();
+    const notes: RequestNotes = {};
+    context.set('notes', notes);
+    try {
+      await next();
+    } finally {
+      notes.release?.();
+      onRequest?.(recordOf(context, performance.now() - started));
+    }
   });
-  app.route('/', healthRoute(isStopping));
-  app.route('/', modelsRoute(classifier.bundle, { maxBodyBytes, maxTexts }));
-  app.route('/', classifyRoute({ classifier, maxBodyBytes, maxTexts, deadlineMilliseconds, shutdown }));
+  app.use(secureHeaders());
+  if (corsOrigins.length > 0) app.use(cors({ origin: corsOrigins.includes('*') ? '*' : [...corsOrigins], exposeHeaders: EXPOSED_HEADERS }));
+  app.use(methodNotAllowed({ app, onMethodNotAllowed: (context, methods) => errorResponse(context, methodError(methods)) }));
+  const guard = guards(options);
+  for (const prefix of ['/v1/*', '/v2/*']) {
+    app.use(prefix, async (_context, next) => {
+      if (isStopping()) throw stoppingError();
+      await next();
+    });
+    app.use(prefix, guard);
+  }
+  app.route('/', healthRoute(service));
+  app.route('/', modelsRoute(service));
+  app.route('/', classifyRoute(service));
+  if (admin !== undefined) app.route('/', adminRoute(service, admin));
+  if (metrics !== undefined) app.get('/metrics', metrics);
   app.notFound((context) =>
     errorResponse(context, new HttpError(404, 'not_found', 'There is nothing at this address. Try POST /v1/classify.')),
   );
   app.onError((error, context) => {
     if (context.req.raw.signal.aborted) return new Response(null, { status: CLIENT_CLOSED_REQUEST });
-    const answer = toHttpError(error);
-    if (answer.status === 500) onFault?.(error);
-    return errorResponse(context, answer);
+    return errorResponse(context, noteError(context, service, error));
   });
   return app;
 }

@@ -1,5 +1,6 @@
 import type { ChunkResult, ClassifierRuntime, DocumentState } from './classifierRuntime.ts';
 import { turnLength } from './turnLength.ts';
+import { TurnPlaces } from './turnPlaces.ts';
 
 export interface ChunkSchedulerOptions {
   /** Documents in one graph call. More rows share the cost of reading the weights, and take more memory. */
@@ -10,7 +11,19 @@ export interface ChunkSchedulerOptions {
    * Awaited before every turn, by whoever waits for a document. Needed where a graph call does not give the thread back by
    * itself (WebAssembly): there it must let timers and new requests have their turn.
    */
-  readonly betweenTurns?: () => Promise<void>;
+  readonly betweenTurns?: (() => Promise<void>) | undefined;
+  /** Told of every turn, for metrics. */
+  readonly onTurn?: ((turn: TurnRecord) => void) | undefined;
+}
+
+/** What one graph call did. */
+export interface TurnRecord {
+  /** Documents in it. */
+  readonly rows: number;
+  /** Tokens read, without padding. */
+  readonly tokens: number;
+  /** How long the call took. */
+  readonly milliseconds: number;
 }
 
 export interface ClassifyOptions {
@@ -18,6 +31,8 @@ export interface ClassifyOptions {
   readonly signal?: AbortSignal | undefined;
   /** Called after every chunk with the prediction so far and the number of tokens read. */
   readonly onChunk?: ((logits: Float32Array, tokensRead: number) => void) | undefined;
+  /** What the model remembers of the text before these tokens. Nothing, unless told: the document begins here. */
+  readonly state?: DocumentState | undefined;
 }
 
 /** No room for another document now. `retryAfterSeconds` is an estimate from the work that is waiting. */
@@ -40,7 +55,7 @@ interface DocumentInFlight {
   outcome: Outcome | undefined;
 }
 
-type Outcome = { readonly logits: Float32Array } | { readonly error: unknown };
+type Outcome = { readonly result: ChunkResult } | { readonly error: unknown };
 
 /** How much the newest turn counts in the running mean of the turns' duration. */
 const NEWEST_TURN_WEIGHT = 0.2;
@@ -48,9 +63,9 @@ const MAX_RETRY_AFTER_SECONDS = 60;
 
 /**
  * Continuous batching of recurrent documents. Documents in flight stand in one line, each with its state. A turn takes the
- * next chunk of the first `maxBatch` of them, whatever their lengths and however far along they are, and makes one graph
- * call; finished documents are answered and leave, the others go to the end of the line. So nothing is cut off, a long
- * document cannot hold up a short one for longer than one round, and each costs the same memory whatever its length. How
+ * next chunk of up to `maxBatch` of them, whatever their lengths and however far along they are, and makes one graph
+ * call; finished documents are answered and leave, the others go to the end of the line. So nothing is cut off, and each
+ * costs the same memory whatever its length. Long documents have few of the places while short ones wait: see TurnPlaces. How
  * much a turn reads depends on who is in it, so that little of a call is padding: see turnLength.
  *
  * Every document's answer is the one it would get alone: rows share a call, never a state.
@@ -67,9 +82,11 @@ export class ChunkScheduler {
   readonly maxQueue: number;
   readonly #runtime: ClassifierRuntime;
   readonly #maxBatch: number;
-  readonly #betweenTurns: (() => Promise<void>) | undefined;
+  readonly #betweenTurns: ChunkSchedulerOptions['betweenTurns'];
+  readonly #onTurn: ChunkSchedulerOptions['onTurn'];
   /** Documents without outcome, in the order of their next turn. A Set lets a cancelled one leave from the middle. */
   readonly #line = new Set<DocumentInFlight>();
+  readonly #places = new TurnPlaces();
   #turn: Promise<void> | undefined;
   #turnsDone = 0;
   #meanTurnMilliseconds = 0;
@@ -85,6 +102,7 @@ export class ChunkScheduler {
     this.#maxBatch = options.maxBatch;
     this.maxQueue = options.maxQueue;
     this.#betweenTurns = options.betweenTurns;
+    this.#onTurn = options.onTurn;
   }
 
   /** Documents that wait for their answer now. */
@@ -109,11 +127,16 @@ export class ChunkScheduler {
    *   cancelled, and what the runtime threw when the graph call with one of the document's chunks failed.
    */
   async classify(ids: Int32Array, options: ClassifyOptions = {}): Promise<Float32Array> {
-    const { signal, onChunk } = options;
+    return (await this.read(ids, options)).logits;
+  }
+
+  /** As {@link classify}, with the state after the last token, from which the document can be read on later. */
+  async read(ids: Int32Array, options: ClassifyOptions = {}): Promise<ChunkResult> {
+    const { signal, onChunk, state = this.#runtime.freshState() } = options;
     if (ids.length === 0) throw new RangeError('A document needs at least one token.');
     signal?.throwIfAborted();
     this.requireRoom(1);
-    const document: DocumentInFlight = { ids, onChunk, state: this.#runtime.freshState(), position: 0, outcome: undefined };
+    const document: DocumentInFlight = { ids, onChunk, state, position: 0, outcome: undefined };
     const cancelled = Promise.withResolvers<never>();
     const cancel = () => {
       this.#line.delete(document);
@@ -134,7 +157,7 @@ export class ChunkScheduler {
   }
 
   /** Keeps turns going until the document has its outcome. One that was cancelled gets none: nobody waits for it any more. */
-  async #outcomeOf(document: DocumentInFlight): Promise<Float32Array> {
+  async #outcomeOf(document: DocumentInFlight): Promise<ChunkResult> {
     while (this.#line.has(document)) {
       const turns = this.#turnsDone;
       await this.#betweenTurns?.();
@@ -143,7 +166,7 @@ export class ChunkScheduler {
     }
     const outcome = document.outcome ?? { error: new Error('The document was cancelled.') };
     if ('error' in outcome) throw outcome.error;
-    return outcome.logits;
+    return outcome.result;
   }
 
   /** Joins the turn that is running, or starts one: the graph is called by one at a time. */
@@ -156,7 +179,7 @@ export class ChunkScheduler {
   }
 
   async #runTurn(): Promise<void> {
-    const batch = [...this.#line].slice(0, this.#maxBatch);
+    const batch = this.#places.choose(this.#line, this.#maxBatch, this.#runtime.chunkLength);
     const length = turnLength(
       batch.map((document) => document.ids.length - document.position),
       this.#runtime.chunkLength,
@@ -170,7 +193,9 @@ export class ChunkScheduler {
       for (const document of batch) this.#finish(document, { error });
       return;
     }
-    this.#noteTurn(performance.now() - started);
+    const milliseconds = performance.now() - started;
+    this.#noteTurn(milliseconds);
+    this.#onTurn?.({ rows: batch.length, tokens: chunks.reduce((sum, chunk) => sum + chunk.length, 0), milliseconds });
     for (const [row, document] of batch.entries()) {
       const result = results[row];
       if (result === undefined)
@@ -192,7 +217,7 @@ export class ChunkScheduler {
       return;
     }
     if (document.position === document.ids.length) {
-      this.#finish(document, { logits: result.logits });
+      this.#finish(document, { result });
     } else {
       this.#line.delete(document);
       this.#line.add(document);

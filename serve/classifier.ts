@@ -1,26 +1,46 @@
-import type { Bundle, BundleMember, Direction } from '../export/bundle.ts';
+import type { Bundle } from '../export/bundle.ts';
 import { UserError } from '../text/errors.ts';
-import { TOKENIZER_VERSION, tokenize } from '../text/tokenizer.ts';
-import { Vocabulary } from '../text/vocabulary.ts';
+import { TOKENIZER_VERSION } from '../text/tokenizer.ts';
 import type { MemberLogits } from './answers.ts';
-import { ChunkScheduler, type ChunkSchedulerOptions, type ClassifyOptions } from './chunkScheduler.ts';
-import type { ClassifierRuntime, LoadedBundle } from './classifierRuntime.ts';
+import { ChunkScheduler, type ChunkSchedulerOptions } from './chunkScheduler.ts';
+import type { ChunkResult, ClassifierRuntime, DocumentState, LoadedBundle } from './classifierRuntime.ts';
+import { encodeTokens, LocalEncoder, readingsOf, type DocumentEncoder, type EncodedDocument, type Reading } from './documentEncoder.ts';
 
-/** How long tokenizing the texts of one request may keep the thread from graph calls and other requests. */
-const BUSY_MILLISECONDS = 10;
+export interface ClassifierOptions extends ChunkSchedulerOptions {
+  /** Where texts become ids: in the thread that asks, unless told. Closed with the classifier when it can be. */
+  readonly encoder?: (DocumentEncoder & { close?(): Promise<void> }) | undefined;
+}
 
-/** One model with all it needs to read documents on its own. */
+/** One model with its line of documents. */
 interface Reader {
-  readonly direction: Direction;
-  readonly vocabulary: Vocabulary;
   readonly runtime: ClassifierRuntime;
   readonly scheduler: ChunkScheduler;
 }
 
-/** One document for one model: its ids in the order in which that model reads them. */
-interface Reading {
-  readonly scheduler: ChunkScheduler;
-  readonly ids: Int32Array;
+/** What one chunk of a document brought. */
+export interface Progress {
+  /** Place of the document in the request. */
+  readonly document: number;
+  /** Place of the model in the bundle. */
+  readonly member: number;
+  /** The model's logits for what it has read of the document. */
+  readonly logits: Float32Array;
+  /** Tokens that the model has read of the document, and those it will have read at the end. */
+  readonly tokensRead: number;
+  readonly tokens: number;
+}
+
+export interface ReadOptions {
+  /** Takes the documents out of the line; the promise is then rejected with the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
+  /** Called after every chunk of every document. */
+  readonly onProgress?: ((progress: Progress) => void) | undefined;
+}
+
+/** What the models of a bundle made of a document, and remember of it, in the bundle's order. */
+export interface ReadDocument {
+  readonly logits: MemberLogits;
+  readonly states: readonly DocumentState[];
 }
 
 /**
@@ -39,12 +59,17 @@ export class Classifier {
   /** The most texts that can be in flight at a time. */
   readonly maxQueue: number;
   readonly #readers: readonly Reader[];
+  readonly #readings: readonly Reading[];
+  readonly #encoder: NonNullable<ClassifierOptions['encoder']>;
+  /** How many hold the models now: their memory is given back after the last of them. */
+  #holds = 0;
+  #released: PromiseWithResolvers<void> | undefined;
 
   /**
    * @param options of every scheduler: a pair makes graph calls of up to `maxBatch` documents for each of its models.
    * @throws UserError when the bundle needs another tokenizer or vocabulary than the ones at hand.
    */
-  constructor({ bundle, members }: LoadedBundle, options: ChunkSchedulerOptions) {
+  constructor({ bundle, members }: LoadedBundle, { encoder, ...options }: ClassifierOptions) {
     const [needed, present]: readonly number[] = [bundle.tokenizerVersion, TOKENIZER_VERSION];
     if (needed !== present) {
       throw new UserError(
@@ -53,13 +78,9 @@ export class Classifier {
     }
     this.bundle = bundle;
     this.maxQueue = options.maxQueue;
-    const known = new Map<readonly string[], Vocabulary>();
-    this.#readers = members.map(({ description, runtime, vocabulary: tokens }) => {
-      requireTokens(description, tokens);
-      const vocabulary = known.get(tokens) ?? Vocabulary.fromTokens(tokens);
-      known.set(tokens, vocabulary);
-      return { direction: description.direction, vocabulary, runtime, scheduler: new ChunkScheduler(runtime, options) };
-    });
+    this.#readings = readingsOf(members);
+    this.#encoder = encoder ?? new LocalEncoder(this.#readings);
+    this.#readers = members.map(({ runtime }) => ({ runtime, scheduler: new ChunkScheduler(runtime, options) }));
   }
 
   /** Texts that wait for their answer now; of a pair, those in the longer one of its two lines. */
@@ -74,68 +95,107 @@ export class Classifier {
    * @throws QueueFullError when there is not room for all of them, the signal's reason when cancelled, and what a runtime
    *   threw when a graph call failed.
    */
-  async classify(texts: readonly string[], options: Pick<ClassifyOptions, 'signal'> = {}): Promise<MemberLogits[]> {
-    this.#requireRoom(texts.length);
-    const documents = await this.#encodeAll(texts, options.signal);
-    // Others may have come in meanwhile: a request is let in whole or not at all.
-    this.#requireRoom(texts.length);
-    const ownFailure = new AbortController();
-    const signal = options.signal === undefined ? ownFailure.signal : AbortSignal.any([options.signal, ownFailure.signal]);
+  async classify(texts: readonly string[], options: ReadOptions = {}): Promise<MemberLogits[]> {
+    const release = this.hold();
     try {
-      return await Promise.all(documents.map((readings) => Promise.all(readings.map((reading) => read(reading, signal)))));
-    } catch (error) {
-      ownFailure.abort(error);
-      throw error;
+      this.#requireRoom(texts.length);
+      const documents = await this.#encoder.encode(texts, options.signal);
+      // Others may have come in meanwhile: a request is let in whole or not at all.
+      this.#requireRoom(texts.length);
+      return (await this.#readAll(documents, options)).map(({ logits }) => logits);
+    } finally {
+      release();
     }
   }
 
-  /** Gives the models' memory back, once no graph call is using it. */
+  /**
+   * Reads on in one document, whose tokens come in pieces.
+   *
+   * @param tokens the next tokens, at least one, see `tokenize`
+   * @param states what the models remember of the tokens before; nothing, unless told. Models that read backwards cannot be told.
+   * @throws as {@link classify}, and RangeError for states of another bundle.
+   */
+  async readOn(tokens: readonly string[], states?: readonly DocumentState[], options: ReadOptions = {}): Promise<ReadDocument> {
+    if (states !== undefined && states.length !== this.#readers.length) {
+      throw new RangeError(`There are ${states.length} states for ${this.#readers.length} models.`);
+    }
+    const release = this.hold();
+    try {
+      this.#requireRoom(1);
+      const [document] = await this.#readAll([encodeTokens(tokens, this.#readings)], options, states);
+      if (document === undefined) throw new Error('A document was read and has no answer.');
+      return document;
+    } finally {
+      release();
+    }
+  }
+
+  /**
+   * Keeps the models in memory, whoever disposes of them meanwhile: for a request that has chosen them and is still being read.
+   *
+   * @returns what lets go of them; the second call does nothing
+   */
+  hold(): () => void {
+    this.#holds += 1;
+    let held = true;
+    return () => {
+      if (!held) return;
+      held = false;
+      this.#holds -= 1;
+      if (this.#holds === 0) this.#released?.resolve();
+    };
+  }
+
+  /** Gives the models' memory back, once nobody holds them and every call has ended. */
   async dispose(): Promise<void> {
+    while (this.#holds > 0) {
+      this.#released = Promise.withResolvers();
+      await this.#released.promise;
+    }
     await Promise.all(
       this.#readers.map(async ({ scheduler, runtime }) => {
         await scheduler.idle();
         await runtime.dispose();
       }),
     );
+    await this.#encoder.close?.();
   }
 
   #requireRoom(texts: number): void {
     for (const { scheduler } of this.#readers) scheduler.requireRoom(texts);
   }
 
-  /** Every text as each model reads it. */
-  async #encodeAll(texts: readonly string[], signal: AbortSignal | undefined): Promise<Reading[][]> {
-    const documents: Reading[][] = [];
-    let busySince = performance.now();
-    for (const text of texts) {
-      if (performance.now() - busySince > BUSY_MILLISECONDS) {
-        await eventLoopTurn();
-        busySince = performance.now();
-      }
-      signal?.throwIfAborted();
-      const tokens = tokenize(text);
-      documents.push(this.#readers.map((reader) => ({ scheduler: reader.scheduler, ids: encode(reader, tokens) })));
+  async #readAll(
+    documents: readonly EncodedDocument[],
+    { signal, onProgress }: ReadOptions,
+    states?: readonly DocumentState[],
+  ): Promise<ReadDocument[]> {
+    const ownFailure = new AbortController();
+    const eitherSignal = signal === undefined ? ownFailure.signal : AbortSignal.any([signal, ownFailure.signal]);
+    const readOne = (ids: Int32Array, document: number, member: number): Promise<ChunkResult> => {
+      const reader = this.#readers[member];
+      if (reader === undefined) throw new RangeError(`The bundle has no model ${member}.`);
+      return reader.scheduler.read(ids, {
+        signal: eitherSignal,
+        state: states?.[member],
+        onChunk: onProgress && ((logits, tokensRead) => onProgress({ document, member, logits, tokensRead, tokens: ids.length })),
+      });
+    };
+    try {
+      return await Promise.all(
+        documents.map(async (readings, document) => {
+          const results = await Promise.all(readings.map((ids, member) => readOne(ids, document, member)));
+          return { logits: results.map(({ logits }) => finite(logits)), states: results.map(({ state }) => state) };
+        }),
+      );
+    } catch (error) {
+      ownFailure.abort(error);
+      throw error;
     }
-    return documents;
   }
 }
 
-function requireTokens({ sizes, direction }: BundleMember, tokens: readonly string[]): void {
-  if (tokens.length === sizes.vocabulary) return;
-  throw new UserError(`The vocabulary has ${tokens.length} tokens, the ${direction} model ${sizes.vocabulary}. Export the model again.`);
-}
-
-function encode({ direction, vocabulary }: Reader, tokens: readonly string[]): Int32Array {
-  const ids = vocabulary.encode(tokens);
-  return direction === 'backward' ? ids.reverse() : ids;
-}
-
-async function read({ scheduler, ids }: Reading, signal: AbortSignal): Promise<Float32Array> {
-  const logits = await scheduler.classify(ids, { signal });
+function finite(logits: Float32Array): Float32Array {
   if (!logits.every(Number.isFinite)) throw new Error('The model answered with a value that is not a finite number.');
   return logits;
-}
-
-function eventLoopTurn(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve));
 }

@@ -7,12 +7,19 @@ import { QueueFullError } from './chunkScheduler.ts';
 export type ErrorCode =
   | 'malformed_body'
   | 'empty_input'
+  | 'unauthorized'
+  | 'forbidden'
   | 'not_found'
+  | 'model_not_found'
   | 'method_not_allowed'
   | 'body_too_large'
   | 'too_many_texts'
+  | 'text_too_long'
   | 'unsupported_media_type'
   | 'invalid_request'
+  | 'version_conflict'
+  | 'invalid_bundle'
+  | 'rate_limited'
   | 'queue_full'
   | 'internal'
   | 'unavailable'
@@ -37,6 +44,10 @@ export class HttpError extends Error {
 export const stoppingError = () =>
   new HttpError(503, 'unavailable', 'The server is stopping. Send the request to another one, or again later.');
 
+/** The address names a model, or a version of it, that is not served. */
+export const modelNotFoundError = () =>
+  new HttpError(404, 'model_not_found', 'There is no such model, or no such version of it. GET /v1/models lists what is served.');
+
 /** The answer took too long. */
 export const deadlineError = () =>
   new HttpError(
@@ -45,14 +56,15 @@ export const deadlineError = () =>
     'The answer was not ready in time. Send fewer or shorter texts, or try again when the server is less busy.',
   );
 
-/** The one shape of every error: `{"error": {"code", "message"}}`. */
+/** The shape of errors: `{"error": {"code", "message"}}`. */
 export function errorBody(code: ErrorCode, message: string): { error: { code: ErrorCode; message: string } } {
   return { error: { code, message } };
 }
 
-/** The error as a response of the app. */
+/** The error as a response of the app, below `/v2` in the shape of the Open Inference Protocol. */
 export function errorResponse(context: Context, error: HttpError): Response {
-  return context.json(errorBody(error.code, error.message), error.status, error.headers);
+  const body = context.req.path.startsWith('/v2') ? { error: error.message } : errorBody(error.code, error.message);
+  return context.json(body, error.status, error.headers);
 }
 
 /**

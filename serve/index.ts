@@ -2,22 +2,21 @@
  * `ulmfit/serve`: a bundle in, answers out, in the same process or over HTTP. `createApp` runs on any runtime; `openBundle` and `startServer`
  * are for Node, and load onnxruntime when they are called.
  */
-import type { ChunkSchedulerOptions } from './chunkScheduler.ts';
-import { DEFAULT_LIMITS } from './app.ts';
-import { Classifier } from './classifier.ts';
-import type { NodeRuntimeOptions } from './node/runtime.ts';
-import type { RunningServer, ServerOptions } from './node/server.ts';
+import type { Classifier } from './classifier.ts';
+import type { OpenBundleOptions } from './node/openClassifier.ts';
+import type { ModelSource } from './node/modelStore.ts';
+import type { RunningServer } from './node/server.ts';
+import type { ServerOptions } from './node/serverOptions.ts';
 
 export { answerOf, type AnswerOptions } from './answers.ts';
-export { createApp, DEFAULT_LIMITS, type AppOptions } from './app.ts';
+export { createApp, type AppOptions } from './app.ts';
 export { QueueFullError } from './chunkScheduler.ts';
 export { Classifier } from './classifier.ts';
 export type { ClassifierRuntime, LoadedBundle } from './classifierRuntime.ts';
+export { DEFAULT_LIMITS, type Limits } from './limits.ts';
+export { fixedModels, type ModelRegistry, type ServedModel, type ServedVersions } from './modelRegistry.ts';
 export type { Answer, Answers, LabelScore } from './schema.ts';
-export type { RunningServer, ServerOptions };
-
-/** How a bundle is opened. */
-export interface OpenBundleOptions extends NodeRuntimeOptions, Partial<Pick<ChunkSchedulerOptions, 'maxBatch' | 'maxQueue'>> {}
+export type { ModelSource, OpenBundleOptions, RunningServer, ServerOptions };
 
 /**
  * Opens a bundle to answer texts in this process. For Node. `dispose()` gives its memory back.
@@ -30,18 +29,14 @@ export interface OpenBundleOptions extends NodeRuntimeOptions, Partial<Pick<Chun
  * answerOf(classifier.bundle, logits, { topK: 1 }); // [{ label: 'pos', score: … }]
  * await classifier.dispose();
  */
-export async function openBundle(
-  folder: string,
-  { maxBatch = DEFAULT_LIMITS.maxBatch, maxQueue = DEFAULT_LIMITS.maxQueue, ...options }: OpenBundleOptions = {},
-): Promise<Classifier> {
-  const { loadBundle } = await import('./node/runtime.ts');
-  return new Classifier(await loadBundle(folder, options), { maxBatch, maxQueue });
+export async function openBundle(folder: string, options: OpenBundleOptions = {}): Promise<Classifier> {
+  return (await import('./node/openClassifier.ts')).openClassifier(folder, options);
 }
 
 /**
- * Loads a bundle and serves it over HTTP. For Node. Requests are taken once the model is loaded and has answered a first text.
+ * Loads bundles and serves them over HTTP. For Node. Requests are taken once the models are loaded and have answered a first text.
  *
- * @param folder what `ulmfit export` wrote
+ * @param bundles a folder that `ulmfit export` wrote, or several; the first one is the default model
  * @throws UserError where the bundle cannot be read, a limit makes no sense, or the address is taken
  * @example
  * const server = await startServer('bundles/reviews', { port: 0 });
@@ -49,6 +44,6 @@ export async function openBundle(
  * status; // 200
  * await server.stop();
  */
-export async function startServer(folder: string, options: ServerOptions = {}): Promise<RunningServer> {
-  return (await import('./node/server.ts')).startServer(folder, options);
+export async function startServer(bundles: string | readonly ModelSource[], options: ServerOptions = {}): Promise<RunningServer> {
+  return (await import('./node/server.ts')).startServer(bundles, options);
 }

@@ -1,5 +1,4 @@
 /** A bundle of two models: one reads every text from its beginning, the other from its end. */
-import type { Hono } from 'hono';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { PlainRuntime, plainBundle } from '../test/fixtures/plainRuntime.ts';
@@ -10,12 +9,14 @@ import { Classifier } from './classifier.ts';
 import type { LoadedBundle } from './classifierRuntime.ts';
 import type { Answers, LabelScore } from './schema.ts';
 import { appOn, classify, errorOf, expectScores, post, SIZES, type TestAppOptions, TOKENS, TOLERANCE, WORDS } from './testSupport.ts';
+import { fixedModels } from './modelRegistry.ts';
+import type { App } from './service.ts';
 
 let runtime: PlainRuntime;
 let loaded: LoadedBundle;
 let faults: unknown[];
 
-const appWith = (options: TestAppOptions = {}): Hono => appOn(loaded, faults, options);
+const appWith = (options: TestAppOptions = {}): App => appOn(loaded, faults, options);
 
 afterEach(() => {
   expect(faults).toEqual([]);
@@ -141,7 +142,7 @@ describe('a pair', () => {
 
   it('gives up a document in both directions when one of them fails', async () => {
     const classifier = new Classifier(loaded, { maxBatch: 2, maxQueue: 8 });
-    const app = createApp({ classifier, onFault: (error) => faults.push(error) });
+    const app = createApp({ models: fixedModels([classifier]), onFault: (error) => faults.push(error) });
     backward.beforeCall = () => {
       if (backward.calls.length === 2) throw new Error('bad_alloc');
     };
@@ -165,7 +166,7 @@ describe('a pair', () => {
     const slowly = () => new Promise<void>((resolve) => setTimeout(resolve, 5));
     [runtime.beforeCall, backward.beforeCall] = [slowly, slowly];
     const classifier = new Classifier(loaded, { maxBatch: 4, maxQueue: 4 });
-    const app = createApp({ classifier, onFault: (error) => faults.push(error) });
+    const app = createApp({ models: fixedModels([classifier]), onFault: (error) => faults.push(error) });
     const client = new AbortController();
     const hungUp = post(app, JSON.stringify({ inputs: ['good film ! '.repeat(2000)] }), { signal: client.signal });
     await expect.poll(() => Math.min(runtime.calls.length, backward.calls.length)).toBeGreaterThan(1);

@@ -1,12 +1,13 @@
 /** What the tests of the app share: small vocabularies, requests, and what every answer must look like. */
-import type { Hono } from 'hono';
 import { expect } from 'vitest';
 
 import { SPECIAL_TOKENS } from '../text/vocabulary.ts';
 import { createApp, type AppOptions } from './app.ts';
 import { Classifier } from './classifier.ts';
 import type { LoadedBundle } from './classifierRuntime.ts';
+import { fixedModels } from './modelRegistry.ts';
 import type { LabelScore } from './schema.ts';
+import type { App } from './service.ts';
 
 export const WORDS = 'the a film was good bad and not very it is but i this that of to in story plot actor fine dull , . !'.split(' ');
 export const TOKENS = [...SPECIAL_TOKENS, ...WORDS];
@@ -19,13 +20,13 @@ export const SECRET = 'Xylophone-Secret';
 export type TestAppOptions = Partial<AppOptions> & { readonly maxBatch?: number; readonly maxQueue?: number };
 
 /** An app on a bundle, whose faults are collected. */
-export function appOn(loaded: LoadedBundle, faults: unknown[], { maxBatch = 4, maxQueue = 64, ...options }: TestAppOptions = {}): Hono {
+export function appOn(loaded: LoadedBundle, faults: unknown[], { maxBatch = 4, maxQueue = 64, ...options }: TestAppOptions = {}): App {
   const classifier = new Classifier(loaded, { maxBatch, maxQueue });
-  return createApp({ classifier, onFault: (error) => faults.push(error), ...options });
+  return createApp({ models: fixedModels([classifier]), onFault: (error) => faults.push(error), ...options });
 }
 
 export async function post(
-  app: Hono,
+  app: App,
   body: string | Uint8Array<ArrayBuffer>,
   init: { headers?: Record<string, string>; signal?: AbortSignal } = {},
 ): Promise<Response> {
@@ -33,7 +34,7 @@ export async function post(
   return app.request('/v1/classify', { method: 'POST', headers, body, ...(signal === undefined ? {} : { signal }) });
 }
 
-export const classify = (app: Hono, body: unknown) => post(app, JSON.stringify(body));
+export const classify = (app: App, body: unknown) => post(app, JSON.stringify(body));
 
 export function expectScores(actual: unknown, wanted: readonly LabelScore[]): void {
   const scores = actual as LabelScore[];

@@ -9,6 +9,7 @@ import { createApp } from '../serve/app.ts';
 import { Classifier } from '../serve/classifier.ts';
 import type { ChunkRow, ClassifierRuntime } from '../serve/classifierRuntime.ts';
 import { loadBundle } from '../serve/node/runtime.ts';
+import { fixedModels } from '../serve/modelRegistry.ts';
 import { startServer, type RunningServer } from '../serve/node/server.ts';
 import type { LabelScore } from '../serve/schema.ts';
 import { writeModel } from '../trainer/checkpoint/modelFolder.ts';
@@ -157,7 +158,7 @@ describe('a document of 20,000 tokens', () => {
       },
     };
     const app = createApp({
-      classifier: new Classifier({ bundle, members: [{ ...loaded, runtime: watched }] }, { maxBatch: 4, maxQueue: 4 }),
+      models: fixedModels([new Classifier({ bundle, members: [{ ...loaded, runtime: watched }] }, { maxBatch: 4, maxQueue: 4 })]),
     });
     const body = JSON.stringify({ inputs: long });
     const response = await app.request('/v1/classify', { method: 'POST', headers: { 'content-type': 'application/json' }, body });

@@ -6,13 +6,14 @@ import { settleComputation, settleDeviceOf } from './commands/computation.ts';
 import { examples } from './commands/help.ts';
 import * as options from './commands/options.ts';
 import { reportUnknownFlagFirst } from './commands/unknownFlags.ts';
-import { port, positiveInteger } from './commands/values.ts';
+import { positiveInteger } from './commands/values.ts';
 import { addExperimentCommands } from './experimentCommands.ts';
 import { addFindRateCommands } from './findRateCommands.ts';
 import { addFitCommands } from './fitCommands.ts';
 import { addGenerateCommands } from './generateCommands.ts';
 import { addReportCommands } from './reportCommands.ts';
 import { addImportCommands } from './importCommands.ts';
+import { addServeCommands } from './serveCommands.ts';
 import { addTrainingCommands } from './trainingCommands.ts';
 import { version } from './version.ts';
 
@@ -137,21 +138,7 @@ export function createProgram(): Command {
       await (await import('./commands/export.ts')).exportBundle(model, given);
     });
 
-  program
-    .command('serve')
-    .description('Serve a bundle over HTTP on this machine.')
-    .argument('<bundle>', 'folder written by ulmfit export')
-    .addOption(new Option('--port <number>', 'TCP port; 0 takes any that is free').default(8080).argParser(port))
-    .addOption(new Option('--host <address>', 'address to listen on; 0.0.0.0 is all of them').default('127.0.0.1'))
-    .addOption(new Option('--max-batch <documents>', 'documents computed at a time').default(16).argParser(positiveInteger))
-    .addOption(
-      new Option('--max-queue <documents>', 'documents accepted at a time; more are refused with 429')
-        .default(256)
-        .argParser(positiveInteger),
-    )
-    .addOption(new Option('--max-body <bytes>', 'largest request').default(8 * 1024 * 1024, '8388608, 8 MiB').argParser(positiveInteger))
-    .addHelpText('after', examples([['ulmfit serve bundles/reviews --port 8000', 'answers at http://127.0.0.1:8000/v1/classify']]))
-    .action(async (bundle, given) => (await import('./commands/serve.ts')).serve(bundle, given));
+  addServeCommands(program);
 
   program.commandsGroup('Measuring:');
 

@@ -1,10 +1,10 @@
-import { InferenceSession, Tensor } from 'onnxruntime-node';
-
 import { outputCount } from '../../export/bundle.ts';
 import { readBundle } from '../../export/bundleFolder.ts';
 import type { GraphInput } from '../chunkTensors.ts';
 import type { LoadedBundle, LoadedMember } from '../classifierRuntime.ts';
 import { GraphRuntime, type GraphSession } from '../graphRuntime.ts';
+import type { GraphAnswer, GraphCall, GraphThreadData } from './graphThread.ts';
+import { ThreadCaller } from './threadCalls.ts';
 
 export interface NodeRuntimeOptions {
   /** Threads that share one graph call. onnxruntime takes one per processor core unless told. */
@@ -13,18 +13,18 @@ export interface NodeRuntimeOptions {
 
 /**
  * Loads a bundle folder on onnxruntime-node. Every file's checksum is verified first; the weights go from the files straight
- * to onnxruntime and never through JavaScript's memory.
+ * to onnxruntime and never through JavaScript's memory. Each model computes in a thread of its own.
  *
  * @throws UserError when the folder is not a bundle, or a file is missing or damaged.
  * @example
  * const classifier = new Classifier(await loadBundle('runs/reviews/bundle'), { maxBatch: 16, maxQueue: 256 });
  */
-export async function loadBundle(folder: string, options: NodeRuntimeOptions = {}): Promise<LoadedBundle> {
+export async function loadBundle(folder: string, { threads }: NodeRuntimeOptions = {}): Promise<LoadedBundle> {
   const { bundle, members } = await readBundle(folder);
   const loaded: LoadedMember[] = [];
   try {
     for (const { description, vocabulary, graphPath } of members) {
-      const session = await openSession(graphPath, options);
+      const session = await GraphThread.open({ graphPath, threads });
       loaded.push({ description, vocabulary, runtime: new GraphRuntime(description, outputCount(bundle), session) });
     }
   } catch (error) {
@@ -34,40 +34,34 @@ export async function loadBundle(folder: string, options: NodeRuntimeOptions = {
   return { bundle, members: loaded };
 }
 
-async function openSession(graphPath: string, options: NodeRuntimeOptions): Promise<NodeSession> {
-  const session = await InferenceSession.create(graphPath, {
-    executionProviders: ['cpu'],
-    graphOptimizationLevel: 'all',
-    // Threads that wait by spinning take more processor time for the same work, which other programs on the machine pay for.
-    extra: { session: { intra_op: { allow_spinning: '0' } } },
-    ...(options.threads === undefined ? {} : { intraOpNumThreads: options.threads }),
-  });
-  return new NodeSession(session);
-}
+/** A graph in a thread of its own: onnxruntime-node's calls take the thread they are made in, and here that is not the one of the requests. */
+class GraphThread implements GraphSession {
+  readonly #thread: ThreadCaller<GraphCall, GraphAnswer>;
 
-/** onnxruntime-node's session with plain values for tensors. */
-class NodeSession implements GraphSession {
-  readonly #session: InferenceSession;
-
-  constructor(session: InferenceSession) {
-    this.#session = session;
+  private constructor(data: GraphThreadData) {
+    this.#thread = new ThreadCaller('graphThread', data);
   }
 
-  async run(inputs: Readonly<Record<string, GraphInput>>): Promise<Record<string, Float32Array>> {
-    const feeds = Object.fromEntries(Object.entries(inputs).map(([name, input]) => [name, toTensor(input)]));
-    const outputs = await this.#session.run(feeds);
-    const rows: Record<string, Float32Array> = {};
-    for (const [name, tensor] of Object.entries(outputs)) {
-      if (tensor.data instanceof Float32Array) rows[name] = tensor.data;
+  /** @throws what onnxruntime threw when the graph cannot be loaded. */
+  static async open(data: GraphThreadData): Promise<GraphThread> {
+    const thread = new GraphThread(data);
+    try {
+      await thread.#thread.call({});
+    } catch (error) {
+      await thread.release();
+      throw error;
     }
-    return rows;
+    return thread;
+  }
+
+  run(inputs: Readonly<Record<string, GraphInput>>): Promise<GraphAnswer> {
+    return this.#thread.call(
+      inputs,
+      Object.values(inputs).map(({ data }) => data.buffer as ArrayBuffer),
+    );
   }
 
   async release(): Promise<void> {
-    await this.#session.release();
+    await this.#thread.close();
   }
-}
-
-function toTensor({ type, data, dims }: GraphInput): Tensor {
-  return new Tensor(type, data, dims);
 }

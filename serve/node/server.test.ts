@@ -228,7 +228,7 @@ describe('stop', () => {
 describe('the serve command', () => {
   it('prints where it listens, answers, and ends with 0 on SIGTERM once its requests are answered', async () => {
     const command = new URL('../../trainer/commands/serve.ts', import.meta.url).href;
-    const script = `import { serve } from ${JSON.stringify(command)}; await serve(${JSON.stringify(bundle)}, { port: 0 });`;
+    const script = `import { serve } from ${JSON.stringify(command)}; await serve([${JSON.stringify(bundle)}], { port: 0 });`;
     const child = spawn(process.execPath, ['--input-type=module', '--eval', script], { stdio: ['ignore', 'pipe', 'pipe'] });
     let output = '';
     let errors = '';

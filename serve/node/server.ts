@@ -2,97 +2,120 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo, Server } from 'node:net';
 
 import { createAdaptorServer } from '@hono/node-server';
+import { getConnInfo } from '@hono/node-server/conninfo';
 
 import { UserError } from '../../text/errors.ts';
-import { createApp, DEFAULT_LIMITS } from '../app.ts';
-import { Classifier } from '../classifier.ts';
+import type { StoredKey } from '../apiKeys.ts';
+import { createApp } from '../app.ts';
+import type { Classifier } from '../classifier.ts';
 import { stoppingError } from '../errors.ts';
-import { loadBundle } from './runtime.ts';
-
-/** Every limit has a default: see DEFAULT_LIMITS. */
-export interface ServerOptions {
-  /** Loopback only, unless told. */
-  readonly host?: string | undefined;
-  /** 0 takes any free port. */
-  readonly port?: number | undefined;
-  readonly maxBatch?: number | undefined;
-  readonly maxQueue?: number | undefined;
-  readonly maxBodyBytes?: number | undefined;
-  readonly maxTexts?: number | undefined;
-  readonly deadlineMilliseconds?: number | undefined;
-  /** How long `stop` waits for what is in flight. */
-  readonly drainMilliseconds?: number | undefined;
-  readonly threads?: number | undefined;
-  /** Told of every fault that a client sees as 500 without detail. Written to stderr unless told. */
-  readonly onFault?: ((error: unknown) => void) | undefined;
-}
+import { readKeys } from './keysFile.ts';
+import { createLog, logRequest } from './log.ts';
+import { Metrics } from './metrics.ts';
+import { ModelStore, type ModelSource } from './modelStore.ts';
+import { openClassifier } from './openClassifier.ts';
+import { DEFAULTS, LAST_ANSWERS_MILLISECONDS, requireOptions, type ServerOptions } from './serverOptions.ts';
 
 /** A server that takes requests. */
 export interface RunningServer {
   /** For example `http://127.0.0.1:8080`. */
   readonly url: string;
+  readonly models: ModelStore;
+  /** That answers requests without a model's name. */
   readonly classifier: Classifier;
-  /** Takes nothing new, finishes what is in flight, gives the model's memory back. May be called more than once. */
+  /**
+   * Reads the keys and the bundles' folders anew; a bundle of another version takes its model over. What cannot be read leaves things
+   * as they are, and is told in the log.
+   */
+  reload(): Promise<void>;
+  /** Takes nothing new, finishes what is in flight, gives the models' memory back. May be called more than once. */
   stop(): Promise<void>;
 }
 
-export const DEFAULT_HOST = '127.0.0.1';
-export const DEFAULT_PORT = 8080;
-const DEFAULT_DRAIN_MILLISECONDS = 30_000;
-/** After the drain time, how long the error answers to what is still in flight may take to leave. */
-const LAST_ANSWERS_MILLISECONDS = 1_000;
 /** Longer than the minute for which load balancers keep idle connections, so that none sends a request into a closing one. */
 const KEEP_ALIVE_MILLISECONDS = 75_000;
-/** The first graph call allocates and is slower: one document before the first client's. */
-const WARM_UP_TEXT = 'The first call is the slowest one.';
+/** How often connections are looked at whose client is too slow. */
+const SLOW_CLIENT_CHECK_MILLISECONDS = 1_000;
 
 /**
- * Loads a bundle and serves it over HTTP. Requests are taken once the model is loaded and has answered a first text.
+ * Loads bundles and serves them over HTTP. Requests are taken once the models are loaded and have answered a first text.
  *
- * @throws UserError when the bundle cannot be read, a limit is not a number that makes sense, or the address is taken.
+ * @param bundles a folder, or several with their names; the first one is the default model
+ * @throws UserError when a bundle or the keys cannot be read, an option makes no sense, or the address is taken.
  * @example
  * const server = await startServer('runs/reviews/bundle', { port: 0 });
  * await fetch(`${server.url}/health`);
  * await server.stop();
  */
-export async function startServer(bundleFolder: string, options: ServerOptions = {}): Promise<RunningServer> {
-  requireWholeNumbers(options);
-  const classifier = new Classifier(await loadBundle(bundleFolder, { threads: options.threads }), {
-    maxBatch: options.maxBatch ?? DEFAULT_LIMITS.maxBatch,
-    maxQueue: options.maxQueue ?? DEFAULT_LIMITS.maxQueue,
+export async function startServer(bundles: string | readonly ModelSource[], options: ServerOptions = {}): Promise<RunningServer> {
+  requireOptions(options);
+  const log = createLog(options.logLevel ?? 'error', options.logTo);
+  let keys: readonly StoredKey[] | undefined = options.keysFile === undefined ? undefined : await readKeys(options.keysFile);
+  const metrics = new Metrics();
+  const models = await ModelStore.open(typeof bundles === 'string' ? [{ folder: bundles }] : bundles, {
+    open: (folder) => openClassifier(folder, { ...options, onTurn: metrics.onTurn }),
+    modelsRoot: options.modelsRoot,
+    onFault: (error) => log.error({ err: error }, 'fault'),
   });
-  await classifier.classify([WARM_UP_TEXT]);
+  metrics.watch(models);
 
   let stopping: Promise<void> | undefined;
   const shutdown = new AbortController();
   const app = createApp({
-    classifier,
-    maxBodyBytes: options.maxBodyBytes,
-    maxTexts: options.maxTexts,
-    deadlineMilliseconds: options.deadlineMilliseconds,
+    ...options,
+    models,
+    admin: models,
+    keys: keys && (() => keys ?? []),
+    maxConcurrency: options.maxConcurrency ?? DEFAULTS.maxConcurrency,
+    clientAddress: (context) => getConnInfo(context).remote.address,
+    metrics: metrics.respond,
     isStopping: () => stopping !== undefined,
     shutdown: shutdown.signal,
-    onFault: options.onFault ?? ((error) => console.error(error)),
+    onFault: (error, requestId) => log.error({ requestId, err: error }, 'fault'),
+    onRequest: (record) => {
+      metrics.onRequest(record);
+      logRequest(log, record);
+    },
   });
   const server = createAdaptorServer({
-    serverOptions: { keepAliveTimeout: KEEP_ALIVE_MILLISECONDS },
-    fetch: async (request, { outgoing }) => {
-      const response = await app.fetch(request);
+    serverOptions: {
+      keepAliveTimeout: KEEP_ALIVE_MILLISECONDS,
+      headersTimeout: options.headersMilliseconds ?? DEFAULTS.headersMilliseconds,
+      requestTimeout: options.requestMilliseconds ?? DEFAULTS.requestMilliseconds,
+      connectionsCheckingInterval: SLOW_CLIENT_CHECK_MILLISECONDS,
+    },
+    fetch: async (request, env) => {
+      const response = await app.fetch(request, env);
       // A client that keeps its connection would otherwise keep a stopping server alive.
-      if (stopping !== undefined) (outgoing as ServerResponse<IncomingMessage>).shouldKeepAlive = false;
+      if (stopping !== undefined) (env.outgoing as ServerResponse<IncomingMessage>).shouldKeepAlive = false;
       return response;
     },
   }) as Server & { closeAllConnections(): void };
+
+  const reload = async (): Promise<void> => {
+    try {
+      if (options.keysFile !== undefined) keys = await readKeys(options.keysFile);
+    } catch (error) {
+      log.error({ err: error }, 'the keys were not read anew');
+    }
+    const { changed, failures } = await models.reload();
+    for (const { name, current } of changed) log.info({ model: name, version: current.version }, 'model changed');
+    for (const error of failures) log.error({ err: error }, 'a model was not read anew');
+  };
   try {
-    const url = await listen(server, options.host ?? DEFAULT_HOST, options.port ?? DEFAULT_PORT);
-    const drainMilliseconds = options.drainMilliseconds ?? DEFAULT_DRAIN_MILLISECONDS;
+    const url = await listen(server, options.host ?? DEFAULTS.host, options.port ?? DEFAULTS.port);
+    const drainMilliseconds = options.drainMilliseconds ?? DEFAULTS.drainMilliseconds;
     return {
       url,
-      classifier,
-      stop: () => (stopping ??= closeGracefully(server, shutdown, drainMilliseconds).then(() => classifier.dispose())),
+      models,
+      get classifier() {
+        return models.default.classifier;
+      },
+      reload,
+      stop: () => (stopping ??= closeGracefully(server, shutdown, drainMilliseconds).then(() => models.dispose())),
     };
   } catch (error) {
-    await classifier.dispose();
+    await models.dispose();
     throw error;
   }
 }
@@ -133,28 +156,4 @@ async function closeGracefully(
   await closed;
   clearTimeout(giveUp);
   clearTimeout(cutOff);
-}
-
-/** Timers count no further: a longer one would fire at once. */
-const LONGEST_TIMER_MILLISECONDS = 2 ** 31 - 1;
-
-/** Smallest and largest value of every option that is a number. */
-const RANGES = {
-  port: [0, 65_535],
-  maxBatch: [1, 1024],
-  maxQueue: [1, 1_000_000],
-  maxBodyBytes: [1, 2 ** 30],
-  maxTexts: [1, 1_000_000],
-  deadlineMilliseconds: [1, LONGEST_TIMER_MILLISECONDS],
-  drainMilliseconds: [0, LONGEST_TIMER_MILLISECONDS - LAST_ANSWERS_MILLISECONDS],
-  threads: [1, 1024],
-} as const satisfies Partial<Record<keyof ServerOptions, readonly [number, number]>>;
-
-function requireWholeNumbers(options: ServerOptions): void {
-  for (const [name, [smallest, largest]] of Object.entries(RANGES) as [keyof typeof RANGES, readonly [number, number]][]) {
-    const value = options[name];
-    if (value !== undefined && !(Number.isInteger(value) && value >= smallest && value <= largest)) {
-      throw new UserError(`${name} is ${value}; it must be a whole number from ${smallest} to ${largest}.`);
-    }
-  }
 }

@@ -1,8 +1,8 @@
 import type { CommandUnknownOpts } from '@commander-js/extra-typings';
 import { expect, test } from 'vitest';
 
-import { DEFAULT_LIMITS } from '../../serve/app.ts';
-import { DEFAULT_HOST, DEFAULT_PORT } from '../../serve/node/server.ts';
+import { DEFAULT_LIMITS } from '../../serve/limits.ts';
+import { DEFAULTS } from '../../serve/node/serverOptions.ts';
 import { createProgram } from '../../trainer/cli.ts';
 import { version } from '../../trainer/version.ts';
 import { ulmfit } from './commandLine.ts';
@@ -49,6 +49,10 @@ test('the program has its commands', () => {
     'generate',
     'export',
     'serve',
+    'keys',
+    'keys add',
+    'keys list',
+    'keys revoke',
     'curve',
     'ablate',
     'benchmark',
@@ -93,11 +97,17 @@ function wordsOf(line: string): string[] {
 test("serve's defaults are the server's", () => {
   const serve = createProgram().commands.find((command) => command.name() === 'serve');
   expect(serve?.opts()).toEqual({
-    host: DEFAULT_HOST,
-    port: DEFAULT_PORT,
+    host: DEFAULTS.host,
+    port: DEFAULTS.port,
+    maxConcurrency: DEFAULTS.maxConcurrency,
     maxBatch: DEFAULT_LIMITS.maxBatch,
     maxQueue: DEFAULT_LIMITS.maxQueue,
     maxBody: DEFAULT_LIMITS.maxBodyBytes,
+    maxTexts: DEFAULT_LIMITS.maxTexts,
+    maxText: DEFAULT_LIMITS.maxTextLength,
+    deadline: DEFAULT_LIMITS.deadlineMilliseconds / 1000,
+    drain: DEFAULTS.drainMilliseconds / 1000,
+    logLevel: 'info',
   });
 });
 

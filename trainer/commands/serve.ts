@@ -1,40 +1,90 @@
+import type { LogLevel } from '../../serve/node/log.ts';
+import type { ModelSource } from '../../serve/node/modelStore.ts';
+import { UserError } from '../../text/errors.ts';
+
 /** What the command line can set; a limit that is left out has the server's default. */
 export interface ServeOptions {
   /** 0 takes any free port. */
   readonly port?: number | undefined;
   readonly host?: string | undefined;
+  /** File of keys. */
+  readonly keys?: string | undefined;
+  readonly modelsRoot?: string | undefined;
+  readonly corsOrigin?: readonly string[] | undefined;
+  /** Requests a minute of each client. */
+  readonly rate?: number | undefined;
+  readonly maxConcurrency?: number | undefined;
   /** Documents in one graph call. */
   readonly maxBatch?: number | undefined;
   /** Documents in flight. */
   readonly maxQueue?: number | undefined;
   /** The largest request body, in bytes. */
   readonly maxBody?: number | undefined;
+  readonly maxTexts?: number | undefined;
+  /** The longest text, in UTF-16 code units. */
+  readonly maxText?: number | undefined;
+  /** Seconds. */
+  readonly deadline?: number | undefined;
+  /** Seconds. */
+  readonly drain?: number | undefined;
+  readonly threads?: number | undefined;
+  readonly logLevel?: LogLevel | undefined;
 }
 
 /**
- * `ulmfit serve`: serves a bundle over HTTP until SIGTERM or SIGINT, then finishes what is in flight and returns. A second
- * signal ends the program at once.
+ * `ulmfit serve`: serves bundles over HTTP until SIGTERM or SIGINT, then finishes what is in flight and returns. A second
+ * signal ends the program at once. SIGHUP reads the bundles' folders and the keys anew.
  *
- * stdout gets one line, `listening on http://127.0.0.1:8080`, once requests are taken; stderr an example to paste.
+ * stdout gets one line, `listening on http://127.0.0.1:8080`, once requests are taken; stderr an example to paste, and the log.
  *
- * @param bundle the folder that `ulmfit export` wrote.
- * @throws UserError when the bundle cannot be read, an option makes no sense, or the address is taken.
+ * @param bundles folders that `ulmfit export` wrote, each as `folder` or `name=folder`.
+ * @throws UserError when a bundle or the keys cannot be read, an option makes no sense, or the address is taken.
  */
-export async function serve(bundle: string, options: ServeOptions = {}): Promise<void> {
+export async function serve(bundles: readonly string[], options: ServeOptions = {}): Promise<void> {
   // Loaded here so that the other commands need no onnxruntime.
   const { startServer } = await import('../../serve/node/server.ts');
-  const { host, port, maxBatch, maxQueue, maxBody } = options;
-  const server = await startServer(bundle, { host, port, maxBatch, maxQueue, maxBodyBytes: maxBody });
-  const { name, version, task, labels } = server.classifier.bundle;
-  console.error(`${name} ${version} (${task === 'regression' ? 'a number' : labels.join(', ')}). Try it:\n${exampleRequest(server.url)}`);
+  const { keys, corsOrigin, rate, maxBody, maxText, deadline, drain, ...same } = options;
+  const server = await startServer(bundles.map(sourceOf), {
+    ...same,
+    keysFile: keys,
+    corsOrigins: corsOrigin,
+    requestsPerMinute: rate,
+    maxBodyBytes: maxBody,
+    maxTextLength: maxText,
+    deadlineMilliseconds: milliseconds(deadline),
+    drainMilliseconds: milliseconds(drain),
+  });
+  for (const { name, current } of server.models.list()) {
+    const { task, labels } = current.classifier.bundle;
+    console.error(`${name} ${current.version} (${task === 'regression' ? 'a number' : labels.join(', ')})`);
+  }
+  console.error(`Try it:\n${exampleRequest(server.url, keys !== undefined)}`);
   console.log(`listening on ${server.url}`);
+  const reload = () => void server.reload();
+  process.on('SIGHUP', reload);
   await stopSignal();
+  process.off('SIGHUP', reload);
   console.error('Stopping: finishing what is in flight.');
   await server.stop();
 }
 
-function exampleRequest(url: string): string {
-  return `  curl ${url}/v1/classify -H 'content-type: application/json' -d '{"inputs": "A fine film."}'`;
+/** `name=folder`, or a folder, whose bundle has a name. */
+function sourceOf(bundle: string): ModelSource {
+  const [, name, folder] = /^([^=/\\]*)=(.*)$/.exec(bundle) ?? [];
+  if (name === undefined || folder === undefined) return { folder: bundle };
+  if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/.test(name) || folder === '') {
+    throw new UserError(`"${bundle}" is not name=folder, with a name of up to 128 letters, digits, ".", "_" and "-".`);
+  }
+  return { name, folder };
+}
+
+function milliseconds(seconds: number | undefined): number | undefined {
+  return seconds === undefined ? undefined : Math.ceil(seconds * 1000);
+}
+
+function exampleRequest(url: string, needsKey: boolean): string {
+  const key = needsKey ? ` -H 'authorization: Bearer <key>'` : '';
+  return `  curl ${url}/v1/classify${key} -H 'content-type: application/json' -d '{"inputs": "A fine film."}'`;
 }
 
 /** Resolves at the first SIGTERM or SIGINT, and leaves the second one to Node, which ends the program. */

@@ -1,9 +1,9 @@
-import type { Hono } from 'hono';
-
 import { createApp } from '../../serve/app.ts';
 import { Classifier } from '../../serve/classifier.ts';
 import { errorBody } from '../../serve/errors.ts';
 import { loadEdgeBundle } from './edgeRuntime.ts';
+import { fixedModels } from '../../serve/modelRegistry.ts';
+import type { App } from '../../serve/service.ts';
 
 /** What wrangler.jsonc binds. */
 export interface Env {
@@ -25,7 +25,7 @@ const LOAD_POLL_MILLISECONDS = 20;
 const LOAD_DEADLINE_MILLISECONDS = 30_000;
 
 /** Only a cache: an isolate, and with it the model, can vanish between two requests. */
-let loadedApp: Hono | undefined;
+let loadedApp: App | undefined;
 let isLoading = false;
 
 export default {
@@ -39,7 +39,7 @@ export default {
 };
 
 async function respond(request: Request, env: Env): Promise<Response> {
-  let app: Hono;
+  let app: App;
   try {
     app = await readyApp(env.ASSETS);
   } catch (error) {
@@ -53,7 +53,7 @@ async function respond(request: Request, env: Env): Promise<Response> {
  * The app on the loaded model. The isolate's first request loads it; the others look again and again whether it is there, for
  * a request may not wait for a promise that another one settles.
  */
-async function readyApp(assets: Fetcher): Promise<Hono> {
+async function readyApp(assets: Fetcher): Promise<App> {
   const deadline = Date.now() + LOAD_DEADLINE_MILLISECONDS;
   while (loadedApp === undefined && isLoading) {
     if (Date.now() > deadline) throw new Error('Another request has been loading the model for too long.');
@@ -63,12 +63,12 @@ async function readyApp(assets: Fetcher): Promise<Hono> {
   return loadedApp;
 }
 
-async function loadApp(assets: Fetcher): Promise<Hono> {
+async function loadApp(assets: Fetcher): Promise<App> {
   isLoading = true;
   try {
     // A WebAssembly call keeps the isolate's only thread: between two of them other requests, and timers, have their turn.
     const classifier = new Classifier(await loadEdgeBundle(assets), { ...EDGE_LIMITS, betweenTurns: () => wait(0) });
-    return createApp({ classifier, ...EDGE_LIMITS, onFault: (error) => console.error(error) });
+    return createApp({ models: fixedModels([classifier]), ...EDGE_LIMITS, onFault: (error) => console.error(error) });
   } finally {
     isLoading = false;
   }

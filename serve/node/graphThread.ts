@@ -1,0 +1,44 @@
+/** The main module of a thread that computes: one graph of a bundle on onnxruntime-node, whose calls block the thread they are made in. */
+import { workerData } from 'node:worker_threads';
+
+import { InferenceSession, Tensor } from 'onnxruntime-node';
+
+import type { GraphInput } from '../chunkTensors.ts';
+import { answerCalls } from './threadCalls.ts';
+
+/** What the thread is started with. */
+export interface GraphThreadData {
+  readonly graphPath: string;
+  /** Threads that share one graph call. One per processor core unless told. */
+  readonly threads: number | undefined;
+}
+
+/** The inputs of a graph call; without any, the graph is only loaded. */
+export type GraphCall = Readonly<Record<string, GraphInput>>;
+export type GraphAnswer = Record<string, Float32Array>;
+
+const { graphPath, threads } = workerData as GraphThreadData;
+
+const session = InferenceSession.create(graphPath, {
+  executionProviders: ['cpu'],
+  graphOptimizationLevel: 'all',
+  // Threads that wait by spinning take more processor time for the same work, which other programs on the machine pay for.
+  extra: { session: { intra_op: { allow_spinning: '0' } } },
+  ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
+});
+// Whoever calls is told; a graph that cannot be loaded ends no thread by itself.
+session.catch(() => {});
+
+answerCalls(
+  async (inputs: GraphCall): Promise<GraphAnswer> => {
+    const graph = await session;
+    const feeds = Object.entries(inputs).map(([name, { type, data, dims }]) => [name, new Tensor(type, data, dims)] as const);
+    if (feeds.length === 0) return {};
+    const rows: GraphAnswer = {};
+    for (const [name, { data }] of Object.entries(await graph.run(Object.fromEntries(feeds)))) {
+      if (data instanceof Float32Array) rows[name] = data;
+    }
+    return rows;
+  },
+  (rows) => Object.values(rows).map(({ buffer }) => buffer),
+);

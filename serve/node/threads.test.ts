@@ -1,0 +1,105 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+import { writeTinyBundle } from '../../test/fixtures/tinyClassifier.ts';
+import { LocalEncoder, readingsOf } from '../documentEncoder.ts';
+import { loadBundle } from './runtime.ts';
+import { article, SIZES } from './testSupport.ts';
+import { ThreadCaller } from './threadCalls.ts';
+import { ThreadedEncoder } from './threadedEncoder.ts';
+import type { LoadedBundle } from '../classifierRuntime.ts';
+
+let folder: string;
+let loaded: LoadedBundle;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'ulmfit-threads-'));
+  await writeTinyBundle(folder, { ...SIZES, backward: {} });
+  loaded = await loadBundle(folder, { threads: 1 });
+});
+
+afterAll(async () => {
+  for (const { runtime } of loaded.members) await runtime.dispose();
+  await rm(folder, { recursive: true });
+});
+
+describe('ThreadedEncoder', () => {
+  it('gives the ids that the thread of the requests would give, for short and long texts', async () => {
+    const encoder = new ThreadedEncoder(loaded.members);
+    const local = new LocalEncoder(readingsOf(loaded.members));
+    const requests = [['good'], [article(3_000)], ['The film!', article(4_000, 3), 'bad \u0000'], ['best', 'worst']];
+    const answers = await Promise.all(requests.map((texts) => encoder.encode(texts)));
+    for (const [index, texts] of requests.entries()) expect(answers[index]).toEqual(await local.encode(texts));
+    await encoder.close();
+  });
+
+  it('is left when the client leaves', async () => {
+    const encoder = new ThreadedEncoder(loaded.members);
+    const client = new AbortController();
+    const encoded = encoder.encode([article(20_000)], client.signal);
+    client.abort(new Error('gone'));
+    await expect(encoded).rejects.toThrow('gone');
+    await expect(encoder.encode(['good'], client.signal)).rejects.toThrow('gone');
+    await encoder.close();
+  });
+
+  it('lets the event loop turn while a long text is read, and between short ones', async () => {
+    const encoder = new ThreadedEncoder(loaded.members);
+    await encoder.encode([article(2_000)]);
+    let turns = 0;
+    let done = false;
+    const counting = (async () => {
+      for (; !done; turns++) await new Promise((resolve) => setImmediate(resolve));
+    })();
+    await encoder.encode([article(300_000)]);
+    expect(turns).toBeGreaterThan(100);
+    const before = turns;
+    await Promise.all(Array.from({ length: 50 }, (_, seed) => encoder.encode([article(100, seed)])));
+    expect(turns - before).toBeGreaterThanOrEqual(49);
+    done = true;
+    await counting;
+    await encoder.close();
+  });
+});
+
+describe('a graph in a thread', () => {
+  it('lets the event loop turn while it computes', async () => {
+    const [member] = loaded.members;
+    if (member === undefined) throw new Error('A bundle has a member.');
+    const { runtime } = member;
+    const tokens = new Int32Array(runtime.chunkLength).fill(12);
+    const rows = Array.from({ length: 1_000 }, () => ({ tokens, state: runtime.freshState() }));
+    let turns = 0;
+    let done = false;
+    const counting = (async () => {
+      for (; !done; turns++) await new Promise((resolve) => setImmediate(resolve));
+    })();
+    await runtime.run(rows);
+    done = true;
+    await counting;
+    expect(turns).toBeGreaterThan(20);
+  });
+});
+
+describe('ThreadCaller', () => {
+  it('tells everybody who waits when the thread cannot do its work, every time', async () => {
+    const caller = new ThreadCaller<object, unknown>('graphThread', { graphPath: join(folder, 'nothing.onnx'), threads: 1 });
+    for (const _ of [1, 2]) {
+      const answers = await Promise.allSettled([caller.call({}), caller.call({})]);
+      expect(answers.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+    }
+    await caller.close();
+  });
+
+  it('starts another thread after one has ended', async () => {
+    const data = loaded.members.map(({ description, vocabulary }) => ({ description, vocabulary }));
+    const caller = new ThreadCaller<readonly string[], readonly Int32Array[][]>('encoderThread', data);
+    const [first] = await caller.call(['good film']);
+    const [interrupted] = await Promise.allSettled([caller.call([article(100_000)]), caller.close()]);
+    expect(interrupted).toMatchObject({ status: 'rejected', reason: { message: 'The thread was closed.' } });
+    expect(await caller.call(['good film'])).toEqual([first]);
+    await caller.close();
+  });
+});
