@@ -6,9 +6,16 @@ import { errorResponse, HttpError, stoppingError } from './errors.ts';
 import { withDefaultLimits, type LimitOptions } from './limits.ts';
 import type { ModelRegistry } from './modelRegistry.ts';
 import { classifyRoute } from './routes/classify.ts';
+import { continueRoute } from './routes/continue.ts';
 import { healthRoute } from './routes/health.ts';
+import { inferenceRoute } from './routes/inference.ts';
 import { modelsRoute } from './routes/models.ts';
+import { openApiRoute } from './routes/openApi.ts';
+import { sessionsRoute } from './routes/sessions.ts';
+import { streamRoute } from './routes/stream.ts';
 import { noteError, type App, type AppEnv, type RequestNotes, type Service } from './service.ts';
+import { MemorySessionStore, type SessionStore } from './sessionStore.ts';
+import { StateTokens } from './stateToken.ts';
 
 export interface AppOptions extends LimitOptions {
   /** What is served: {@link fixedModels}, or models that can be exchanged. */
@@ -17,6 +24,10 @@ export interface AppOptions extends LimitOptions {
   readonly isStopping?: (() => boolean) | undefined;
   /** Aborted when what is in flight must be given up. */
   readonly shutdown?: AbortSignal | undefined;
+  /** Where documents that arrive in pieces are kept: in memory, unless told. */
+  readonly sessions?: SessionStore | undefined;
+  /** Signs the state that clients carry, see {@link StateTokens}. Random unless told. */
+  readonly stateSecret?: string | undefined;
   /** Told of every fault of the server, the kind that a client sees as 500 without detail. */
   readonly onFault?: ((error: unknown, requestId: string) => void) | undefined;
 }
@@ -40,7 +51,15 @@ const CLIENT_CLOSED_REQUEST = 499;
  */
 export function createApp(options: AppOptions): App {
   const { models, isStopping = () => false, shutdown, onFault } = options;
-  const service: Service = { models, isStopping, shutdown, onFault, limits: withDefaultLimits(options) };
+  const service: Service = {
+    models,
+    isStopping,
+    shutdown,
+    onFault,
+    limits: withDefaultLimits(options),
+    sessions: options.sessions ?? new MemorySessionStore(),
+    stateTokens: new StateTokens({ secret: options.stateSecret }),
+  };
 
   const app = new Hono<AppEnv>();
   app.use(requestId());
@@ -61,6 +80,11 @@ export function createApp(options: AppOptions): App {
   app.route('/', healthRoute(service));
   app.route('/', modelsRoute(service));
   app.route('/', classifyRoute(service));
+  app.route('/', streamRoute(service));
+  app.route('/', sessionsRoute(service));
+  app.route('/', continueRoute(service));
+  app.route('/', inferenceRoute(service));
+  app.route('/', openApiRoute(service));
   app.notFound((context) =>
     errorResponse(context, new HttpError(404, 'not_found', 'There is nothing at this address. Try POST /v1/classify.')),
   );
