@@ -11,9 +11,16 @@ import type { ModelRegistry } from './modelRegistry.ts';
 import { recordOf, type RequestRecord } from './requestRecord.ts';
 import { adminRoute, type ModelAdmin } from './routes/admin.ts';
 import { classifyRoute } from './routes/classify.ts';
+import { continueRoute } from './routes/continue.ts';
 import { healthRoute } from './routes/health.ts';
+import { inferenceRoute } from './routes/inference.ts';
 import { modelsRoute } from './routes/models.ts';
+import { openApiRoute } from './routes/openApi.ts';
+import { sessionsRoute } from './routes/sessions.ts';
+import { streamRoute } from './routes/stream.ts';
 import { noteError, type App, type AppEnv, type RequestNotes, type Service } from './service.ts';
+import { MemorySessionStore, type SessionStore } from './sessionStore.ts';
+import { StateTokens } from './stateToken.ts';
 
 export interface AppOptions extends LimitOptions, GuardOptions {
   /** What is served: {@link fixedModels}, or models that can be exchanged. */
@@ -22,6 +29,10 @@ export interface AppOptions extends LimitOptions, GuardOptions {
   readonly isStopping?: (() => boolean) | undefined;
   /** Aborted when what is in flight must be given up. */
   readonly shutdown?: AbortSignal | undefined;
+  /** Where documents that arrive in pieces are kept: in memory, unless told. */
+  readonly sessions?: SessionStore | undefined;
+  /** Signs the state that clients carry, see {@link StateTokens}. Random unless told. */
+  readonly stateSecret?: string | undefined;
   /** Told of every fault of the server, the kind that a client sees as 500 without detail. */
   readonly onFault?: ((error: unknown, requestId: string) => void) | undefined;
   /** Told of every request once it is answered. */
@@ -56,7 +67,15 @@ const EXPOSED_HEADERS = ['x-request-id', 'retry-after'];
  */
 export function createApp(options: AppOptions): App {
   const { models, isStopping = () => false, shutdown, onFault, onRequest, admin, metrics, corsOrigins = [] } = options;
-  const service: Service = { models, isStopping, shutdown, onFault, limits: withDefaultLimits(options) };
+  const service: Service = {
+    models,
+    isStopping,
+    shutdown,
+    onFault,
+    limits: withDefaultLimits(options),
+    sessions: options.sessions ?? new MemorySessionStore(),
+    stateTokens: new StateTokens({ secret: options.stateSecret }),
+  };
 
   const app = new Hono<AppEnv>();
   app.use(requestId());
@@ -87,6 +106,11 @@ export function createApp(options: AppOptions): App {
   app.route('/', classifyRoute(service));
   if (admin !== undefined) app.route('/', adminRoute(service, admin));
   if (metrics !== undefined) app.get('/metrics', metrics);
+  app.route('/', streamRoute(service));
+  app.route('/', sessionsRoute(service));
+  app.route('/', continueRoute(service));
+  app.route('/', inferenceRoute(service));
+  app.route('/', openApiRoute(service));
   app.notFound((context) =>
     errorResponse(context, new HttpError(404, 'not_found', 'There is nothing at this address. Try POST /v1/classify.')),
   );
