@@ -12,6 +12,8 @@ import { recordOf, type RequestRecord } from './requestRecord.ts';
 import { adminRoute, type ModelAdmin } from './routes/admin.ts';
 import { classifyRoute } from './routes/classify.ts';
 import { continueRoute } from './routes/continue.ts';
+import { classifyLinesRoute } from './routes/classifyLines.ts';
+import { explainRoute } from './routes/explain.ts';
 import { healthRoute } from './routes/health.ts';
 import { inferenceRoute } from './routes/inference.ts';
 import { modelsRoute } from './routes/models.ts';
@@ -104,6 +106,8 @@ export function createApp(options: AppOptions): App {
   app.route('/', healthRoute(service));
   app.route('/', modelsRoute(service));
   app.route('/', classifyRoute(service));
+  app.route('/', classifyLinesRoute(service));
+  app.route('/', explainRoute(service));
   if (admin !== undefined) app.route('/', adminRoute(service, admin));
   if (metrics !== undefined) app.get('/metrics', metrics);
   app.route('/', streamRoute(service));

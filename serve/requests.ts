@@ -63,9 +63,14 @@ export function requireLength(text: string, place: string, { maxTextLength }: Pi
   throw new HttpError(413, 'text_too_long', `${place} has ${text.length} characters; at most ${maxTextLength} are taken in one text.`);
 }
 
-function requireJson(headers: Headers): void {
+/** @throws HttpError 415 when the body says that it is compressed. */
+export function requireUncompressed(headers: Headers): void {
   const encoding = headers.get('content-encoding') ?? 'identity';
   if (encoding.toLowerCase() !== 'identity') throw new HttpError(415, 'unsupported_media_type', 'Send the body without content-encoding.');
+}
+
+function requireJson(headers: Headers): void {
+  requireUncompressed(headers);
   const [type = '', ...parameters] = (headers.get('content-type') ?? '')
     .toLowerCase()
     .split(';')
