@@ -55,6 +55,15 @@ export function compareAnswers(
     : { documents, maxProbabilityDifference: largest, labelDisagreements };
 }
 
+/**
+ * The largest difference between two answers to the same document.
+ *
+ * @throws Error where an answer is not a number or has the wrong size.
+ */
+export function largestDifference(answering: Answering, some: readonly Float32Array[], others: readonly Float32Array[]): number {
+  return Math.max(0, ...some.map((answer, index) => difference(answering, others[index] ?? new Float32Array(), answer)));
+}
+
 /** The largest difference of a probability; of a value, in units of what its answers extend over. */
 function difference({ task, range }: Answering, answer: Float32Array, expected: Float32Array): number {
   if (answer.length !== expected.length) throw new Error(`The graph has ${answer.length} outputs, the trainer ${expected.length}.`);

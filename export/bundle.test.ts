@@ -33,7 +33,7 @@ const FILES = ['bundle.json', 'forward.onnx', 'forward-weights-00.bin', 'vocabul
 
 function example(changes: Readonly<Record<string, unknown>> = {}): Record<string, unknown> {
   return {
-    schemaVersion: 2,
+    schemaVersion: 3,
     name: 'reviews',
     version: '1.0',
     task: 'singleLabel',
@@ -65,6 +65,8 @@ describe('parseBundle', () => {
   it.each<[string, Record<string, unknown>]>([
     ['a backward model alone', { members: [member('backward')] }],
     ['several labels', { task: 'multiLabel', ...PAIR }],
+    ['8 bits', { precision: 'int8' }],
+    ['the version before, which had fp32 alone', { schemaVersion: 2 }],
     ['a number', REGRESSION],
     ['a number between bounds', { ...REGRESSION, ...PAIR, range: [-1, 4.5] }],
     ['a pair without shards, which has nothing that is large', { members: [member('forward', { shards: [] }), member('backward')] }],
@@ -82,11 +84,15 @@ describe('parseBundle', () => {
   it.each<[string, unknown, string]>([
     ['a list', [], 'does not hold a JSON object'],
     ['null', null, 'does not hold a JSON object'],
-    ['a newer format', example({ schemaVersion: 3, surprise: true }), 'schema version 3; this program reads version 2. Use a newer ulmfit'],
+    [
+      'a newer format',
+      example({ schemaVersion: 4, surprise: true }),
+      'schema version 4; this program reads versions 2 and 3. Use a newer ulmfit',
+    ],
     [
       'an older format',
       { schemaVersion: 1, graph: 'model.onnx' },
-      'schema version 1; this program reads version 2. Export the model again',
+      'schema version 1; this program reads versions 2 and 3. Export the model again',
     ],
     ['another task', example({ task: 'ranking' }), 'task: '],
     ['a newer tokenizer', example({ tokenizerVersion: 3 }), 'version 3 of the tokenizer; this program has version 1'],
@@ -144,7 +150,8 @@ describe('parseBundle', () => {
     ['a checksum that is none', example({ checksums: { 'forward.onnx': 'abc' } }), 'expected a SHA-256 in 64 hexadecimal digits'],
     ['a name that no address can hold', example({ name: 'my reviews' }), 'name: expected up to 128 letters'],
     ['an unknown entry', example({ quantized: true }), 'quantized'],
-    ['another precision', example({ precision: 'int8' }), 'precision: '],
+    ['another precision', example({ precision: 'int4' }), 'precision: '],
+    ['8 bits in version 2', example({ schemaVersion: 2, precision: 'int8' }), 'precision: schema version 2 knows fp32 only'],
     [
       'parity that is no number',
       example({ parity: { documents: 8, maxProbabilityDifference: null, labelDisagreements: 0 } }),

@@ -9,8 +9,12 @@ import * as v from 'valibot';
 
 import { UserError } from '../text/errors.ts';
 
-/** The version of the bundle format that this program writes, and the only one it reads. */
-export const BUNDLE_SCHEMA_VERSION = 2;
+/**
+ * The version of the bundle format that this program writes. It reads version 2 too, which knew no precision but fp32.
+ * In both the temperature is part of the graph: its logits are calibrated.
+ */
+export const BUNDLE_SCHEMA_VERSION = 3;
+const READABLE_SCHEMA_VERSIONS = [2, BUNDLE_SCHEMA_VERSION] as const;
 
 /** The version of the tokenizer rules whose ids the models of this format understand. */
 const BUNDLE_TOKENIZER_VERSION = 1;
@@ -28,6 +32,10 @@ export type Task = (typeof TASKS)[number];
 /** Which end of a text a member begins at: a backward one is fed the tokens from the last to the first. */
 export const DIRECTIONS = ['forward', 'backward'] as const;
 export type Direction = (typeof DIRECTIONS)[number];
+
+/** How the weights are stored and computed with: float32; float16, but computed with in float32; or 8-bit integers. */
+export const PRECISIONS = ['fp32', 'fp16', 'int8'] as const;
+export type Precision = (typeof PRECISIONS)[number];
 
 const count = v.pipe(v.number(), v.integer(), v.minValue(1));
 const finite = v.pipe(v.number(), v.finite());
@@ -81,6 +89,8 @@ export type BundleMember = v.InferOutput<typeof memberSchema>;
 const documentCount = {
   /** How many documents the bundle and the trainer both answered. */
   documents: count,
+  /** The largest difference between answers to a document alone and in a padded batch; in the same unit as the other one. */
+  maxBatchDifference: v.exactOptional(figure),
 };
 
 const labelParitySchema = v.strictObject({
@@ -104,7 +114,7 @@ const paritySchema = v.lazy((given) =>
 /** What `bundle.json` holds. Unknown entries are refused: a bundle says nothing that its reader does not understand. */
 export const bundleSchema = v.pipe(
   v.strictObject({
-    schemaVersion: v.literal(BUNDLE_SCHEMA_VERSION),
+    schemaVersion: v.picklist(READABLE_SCHEMA_VERSIONS),
     name: addressPart,
     version: addressPart,
     task: v.picklist(TASKS),
@@ -113,7 +123,7 @@ export const bundleSchema = v.pipe(
     /** Regression between bounds: the value is low + (high − low) · sigmoid(logit). Without it the logit is the value. */
     range: v.exactOptional(v.strictTuple([finite, finite])),
     tokenizerVersion: v.literal(BUNDLE_TOKENIZER_VERSION),
-    precision: v.literal('fp32'),
+    precision: v.picklist(PRECISIONS),
     /** One model, or a forward and after it a backward one, whose answers are averaged. */
     members: v.array(memberSchema),
     /** SHA-256 of every file that decides an answer, and of bundle.json itself (see {@link bundleChecksumText}). */
@@ -125,6 +135,7 @@ export const bundleSchema = v.pipe(
     /** The program that wrote the bundle, for example "ulmfit 0.1.0". */
     producer: v.string(),
   }),
+  v.check(({ schemaVersion, precision }) => schemaVersion > 2 || precision === 'fp32', 'precision: schema version 2 knows fp32 only'),
   v.check(
     ({ task, labels }) => (task === 'regression' ? labels.length === 0 : labels.length >= 2),
     'labels: expected none for regression, and at least two otherwise',
@@ -196,12 +207,13 @@ function refuseOtherVersions(json: unknown): void {
   }
   const read = (key: string): unknown => (json as Readonly<Record<string, unknown>>)[key];
   const schemaVersion = read('schemaVersion');
-  if (typeof schemaVersion === 'number' && schemaVersion !== BUNDLE_SCHEMA_VERSION) {
+  if (typeof schemaVersion === 'number' && !READABLE_SCHEMA_VERSIONS.some((version) => version === schemaVersion)) {
     const cure =
       schemaVersion > BUNDLE_SCHEMA_VERSION
         ? 'Use a newer ulmfit to serve it, or export the model again with this one.'
         : 'Export the model again with `ulmfit export`.';
-    throw new UserError(`The bundle has the schema version ${schemaVersion}; this program reads version ${BUNDLE_SCHEMA_VERSION}. ${cure}`);
+    const readable = READABLE_SCHEMA_VERSIONS.join(' and ');
+    throw new UserError(`The bundle has the schema version ${schemaVersion}; this program reads versions ${readable}. ${cure}`);
   }
   const tokenizerVersion = read('tokenizerVersion');
   if (typeof tokenizerVersion === 'number' && tokenizerVersion > BUNDLE_TOKENIZER_VERSION) {

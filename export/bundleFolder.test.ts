@@ -105,10 +105,10 @@ describe('readBundle', () => {
 
   it('refuses a newer format before it looks at anything else', async () => {
     await edit((json) => {
-      json['schemaVersion'] = 3;
+      json['schemaVersion'] = 4;
       delete json['labels'];
     });
-    expect(await refusal()).toContain('schema version 3; this program reads version 2');
+    expect(await refusal()).toContain('schema version 4; this program reads versions 2 and 3');
   });
 
   it('refuses the format before this one, and says how to get a new bundle', async () => {
@@ -116,7 +116,9 @@ describe('readBundle', () => {
       json['schemaVersion'] = 1;
       delete json['members'];
     });
-    expect(await refusal()).toContain('schema version 1; this program reads version 2. Export the model again with `ulmfit export`.');
+    expect(await refusal()).toContain(
+      'schema version 1; this program reads versions 2 and 3. Export the model again with `ulmfit export`.',
+    );
   });
 
   it("refuses another model's vocabulary", async () => {

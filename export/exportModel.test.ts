@@ -120,6 +120,7 @@ describe('exportModel', () => {
       direction: 'forward',
       temperature: '1',
       chunk_length: '70',
+      precision: 'fp32',
       tokenizer_version: '1',
       training_data_licence: 'CC0-1.0',
     });

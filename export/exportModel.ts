@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { TOKENIZER_VERSION } from '../text/tokenizer.ts';
 import { Vocabulary } from '../text/vocabulary.ts';
 import type { Answering } from './answers.ts';
-import { type Bundle, BUNDLE_SCHEMA_VERSION, type BundleMember, checkNameAndVersion, outputCount } from './bundle.ts';
+import { type Bundle, BUNDLE_SCHEMA_VERSION, type BundleMember, checkNameAndVersion, outputCount, type Precision } from './bundle.ts';
 import { type BundleContent, writeBundle } from './bundleFolder.ts';
 import { type ExportableMember, type ExportableModel, orderedMembers, type SharedDescription, sharedDescription } from './exportable.ts';
 import { buildChunkStep } from './graph/chunkStep.ts';
@@ -27,6 +27,8 @@ export interface ExportOptions {
   readonly version: string;
   /** Held-out documents as tokens, as `tokenizeFields` gives them; the gate adds the lengths around a chunk's borders. */
   readonly parityDocuments: readonly (readonly string[])[];
+  /** How the weights are stored and computed with; `fp32` unless told. */
+  readonly precision?: Precision;
   /** The time that the bundle records; now unless told. */
   readonly created?: Date;
   /** A paragraph of Markdown for the model card. */
@@ -40,13 +42,13 @@ export interface ExportOptions {
  * and writes the bundle only where both agree.
  *
  * @throws UserError where a model cannot be exported, two do not belong together, or `out` holds something else.
- * @throws Error where the answers of a graph, or of both together, differ from the trainer's by more than 1e-4.
+ * @throws Error where the answers of a graph, or of both together, differ from the trainer's by more than its precision may (tolerances.ts).
  * @example
  * const members = [{ tensors, config, vocabulary, reference }];
  * await exportModel({ members, out: 'bundles/reviews', name: 'reviews', version: '1', parityDocuments: [tokenize('A fine film.')] });
  */
 export async function exportModel(options: ExportOptions): Promise<Bundle> {
-  const { name, version, parityDocuments } = options;
+  const { name, version, parityDocuments, precision = 'fp32' } = options;
   checkNameAndVersion(name, version);
   const models = orderedMembers(options.members);
   const shared = sharedDescription(models);
@@ -62,14 +64,14 @@ export async function exportModel(options: ExportOptions): Promise<Bundle> {
       shared,
       built.map(({ description, model }) => gateMember(staging, description, model, documents)),
     );
-    requireParity(report);
+    requireParity(report, precision);
     const bundle = {
       schemaVersion: BUNDLE_SCHEMA_VERSION,
       name,
       version,
       ...shared,
       tokenizerVersion: TOKENIZER_VERSION,
-      precision: 'fp32',
+      precision,
       members: built.map(({ description }) => description),
       parity: report.bundle,
       created: (options.created ?? new Date()).toISOString(),
@@ -90,7 +92,7 @@ function buildMember(
   model: ExportableMember,
   vocabularyFile: string,
   shared: SharedDescription,
-  { name, version, maxShardBytes }: ExportOptions,
+  { name, version, precision = 'fp32', maxShardBytes }: ExportOptions,
 ): BuiltMember {
   const { tensors, config, vocabulary } = model;
   const { direction, sizes, chunkLength = DEFAULT_CHUNK_LENGTH } = config;
@@ -100,6 +102,7 @@ function buildMember(
     producer: PRODUCER,
     direction,
     answer: answerSentence(shared),
+    precision,
     metadata: {
       task: TASK_WORDS[shared.task],
       ...(shared.task === 'regression' ? { range: JSON.stringify(shared.range ?? 'any') } : { labels: JSON.stringify(shared.labels) }),
@@ -108,6 +111,7 @@ function buildMember(
       direction,
       temperature: String(temperature),
       chunk_length: String(chunkLength),
+      precision,
       tokenizer_version: String(TOKENIZER_VERSION),
       training_data_licence: shared.dataLicence ?? 'not stated',
     },

@@ -13,7 +13,7 @@ const member = {
 } as const;
 
 const bundle = {
-  schemaVersion: 2,
+  schemaVersion: 3,
   name: 'reviews',
   version: '2',
   task: 'singleLabel',
@@ -46,7 +46,9 @@ describe('modelCard', () => {
       '| vocabulary | 16000 tokens |',
       '| accuracy | 0.943 |',
       '- 105 documents',
-      '- largest difference of a probability: 2.5e-6',
+      '| precision | fp32: weights and products in 32 bits |',
+      '- largest difference of a probability: 2.5e-6 (at most 0.0001 is accepted)',
+      '- documents with other labels: 0 (at most 0.5 % are accepted)',
       '- `forward-weights-00.bin`, `forward-weights-01.bin`: its weights, as ONNX external data',
     ]) {
       expect(text.split('\n')).toContain(line);
@@ -77,8 +79,22 @@ describe('modelCard', () => {
   it('tells what number a regression answers with', () => {
     const text = card({ task: 'regression', labels: [], range: [1, 5], parity: { documents: 9, maxRelativeDifference: 3e-7 } });
     expect(text).toContain('## Answer\n\nA text gets a number between 1 and 5.\n');
+    expect(text).not.toContain('documents beside it');
     expect(text).toContain('- largest difference of a value, as a share of the range or of the value: 3.0e-7');
     expect(text).not.toContain('labels');
+  });
+
+  it('tells what 8 bits cost, and that documents have no part in the answers of others', () => {
+    const parity = { documents: 205, maxProbabilityDifference: 0.0132, labelDisagreements: 1, maxBatchDifference: 0 };
+    const lines = card({ precision: 'int8', parity }).split('\n');
+    for (const line of [
+      "| precision | int8: embedding and the LSTM layers' products in 8 bits, the rest in 32 |",
+      '- largest difference of a probability: 1.3e-2 (at most 0.05 is accepted)',
+      '- documents with other labels: 1 (at most 0.5 % are accepted)',
+      '- largest difference that documents beside it make to an answer: 0.0e+0',
+    ]) {
+      expect(lines).toContain(line);
+    }
   });
 
   it('tells that a model reads backwards', () => {

@@ -1,4 +1,5 @@
-import type { Bundle, BundleMember, ParityFigures } from './bundle.ts';
+import type { Bundle, BundleMember, ParityFigures, Precision } from './bundle.ts';
+import { MOST_OTHER_LABELS, TOLERANCES } from './tolerances.ts';
 
 /** What the card of a trained model says besides the bundle's own description. */
 export interface ModelCardNotes {
@@ -25,11 +26,11 @@ export function modelCard(bundle: Omit<Bundle, 'checksums'>, notes: ModelCardNot
       ['embedding', ({ sizes }) => `${sizes.embedding}`],
       ['LSTM layers', ({ sizes }) => `${sizes.layers}, ${sizes.hidden} wide, the last one ${sizes.embedding}`],
       ['temperature', ({ temperature = 1 }) => `${temperature}`],
-      ['precision', () => bundle.precision],
+      ['precision', () => PRECISION_WORDS[bundle.precision]],
     ]),
     '## Figures',
     'Graph and trainer compared:',
-    list(parityLines(parity)),
+    list(parityLines(parity, bundle.precision)),
     ...training(members),
     '## Licence of the training data',
     bundle.dataLicence ?? 'Not stated. Ask whoever trained the model before passing it on.',
@@ -45,6 +46,12 @@ export function modelCard(bundle: Omit<Bundle, 'checksums'>, notes: ModelCardNot
   ];
   return `${sections.join('\n\n')}\n`;
 }
+
+const PRECISION_WORDS: Readonly<Record<Precision, string>> = {
+  fp32: 'fp32: weights and products in 32 bits',
+  fp16: 'fp16: weights stored in 16 bits, products in 32',
+  int8: "int8: embedding and the LSTM layers' products in 8 bits, the rest in 32",
+};
 
 /** What a text gets. */
 function answers({ task, labels, range }: Pick<Bundle, 'task' | 'labels' | 'range'>): string[] {
@@ -63,19 +70,31 @@ function reading(members: readonly BundleMember[]): string {
   return members[0]?.direction === 'backward' ? 'It is read from its end to its beginning.' : 'It is read from its beginning to its end.';
 }
 
-function parityLines(parity: ParityFigures): string[] {
+function parityLines(parity: ParityFigures, precision: Precision): string[] {
   const documents = `${parity.documents} documents`;
+  const { maxBatchDifference } = parity;
+  const accepted = `(at most ${TOLERANCES[precision]} is accepted)`;
+  const beside =
+    maxBatchDifference === undefined
+      ? []
+      : [`largest difference that documents beside it make to an answer: ${exponential(maxBatchDifference)}`];
   if ('maxRelativeDifference' in parity) {
     return [
       documents,
-      `largest difference of a value, as a share of the range or of the value: ${parity.maxRelativeDifference.toExponential(1)}`,
+      `largest difference of a value, as a share of the range or of the value: ${exponential(parity.maxRelativeDifference)} ${accepted}`,
+      ...beside,
     ];
   }
   return [
     documents,
-    `largest difference of a probability: ${parity.maxProbabilityDifference.toExponential(1)}`,
-    `documents with other labels: ${parity.labelDisagreements}`,
+    `largest difference of a probability: ${exponential(parity.maxProbabilityDifference)} ${accepted}`,
+    `documents with other labels: ${parity.labelDisagreements} (at most ${100 * MOST_OTHER_LABELS} % are accepted)`,
+    ...beside,
   ];
+}
+
+function exponential(value: number): string {
+  return value.toExponential(1);
 }
 
 /** What training measured of each member. */

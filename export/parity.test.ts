@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { referenceProbabilities } from '../test/fixtures/referenceClassifier.ts';
 import { referenceOf, type TinyClassifier, tinyClassifier, tinyDocument, writeTinyBundle } from '../test/fixtures/tinyClassifier.ts';
 import type { ParityFigures } from './bundle.ts';
-import { type GateMember, gateDocuments, measureParity, type ReferenceClassifier, requireParity } from './parity.ts';
+import { type GateMember, gateDocuments, measureParity, type ParityReport, type ReferenceClassifier, requireParity } from './parity.ts';
 
 let folder: string;
 let model: TinyClassifier;
@@ -177,6 +177,40 @@ describe('measureParity of a pair', () => {
   });
 });
 
+describe('requireParity', () => {
+  const report = (figures: Partial<LabelFigures>): ParityReport => ({
+    bundle: { documents: 400, maxProbabilityDifference: 0, labelDisagreements: 0, ...figures },
+    members: [],
+  });
+
+  it('bears larger differences where there are fewer bits', () => {
+    for (const [precision, largest] of [
+      ['fp32', 1e-4],
+      ['fp16', 1e-3],
+      ['int8', 0.05],
+    ] as const) {
+      expect(() => requireParity(report({ maxProbabilityDifference: largest }), precision)).not.toThrow();
+      expect(() => requireParity(report({ maxProbabilityDifference: 1.1 * largest }), precision), precision).toThrow(
+        `(at most ${largest} is accepted)`,
+      );
+    }
+  });
+
+  it('bears other labels of one document in 200 and no more, and says what to do', () => {
+    expect(() => requireParity(report({ labelDisagreements: 2 }), 'int8')).not.toThrow();
+    expect(() => requireParity(report({ labelDisagreements: 3 }), 'int8')).toThrow(
+      /3 of 400 documents get another label \(at most 0\.5 % may\).*The model does not bear int8: export it with more bits\.$/,
+    );
+    expect(() => requireParity(report({ labelDisagreements: 3 }), 'fp32')).toThrow(/3 of 400 .* No bundle was written\.$/);
+  });
+
+  it('refuses a graph whose answers depend on the documents beside', () => {
+    expect(() => requireParity(report({ maxBatchDifference: 2e-4 }), 'int8')).toThrow(
+      'beside others the answers differ by up to 0.00020 (at most 0.0001 is accepted)',
+    );
+  });
+});
+
 describe('measureParity of a number', () => {
   it('finds one wrong value, and says what it measured', async () => {
     const range = [1, 5] as const;
@@ -195,7 +229,7 @@ describe('measureParity of a number', () => {
         ),
       ]);
     const agreeing = await measureNumber(0);
-    expect(agreeing.bundle).toEqual({ documents: 9, maxRelativeDifference: expect.any(Number) });
+    expect(agreeing.bundle).toEqual({ documents: 9, maxRelativeDifference: expect.any(Number), maxBatchDifference: expect.any(Number) });
     expect(() => requireParity(agreeing)).not.toThrow();
     // A thousandth of a range of 4.
     const wrong = await measureNumber(0.004);

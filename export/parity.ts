@@ -4,11 +4,12 @@
  */
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 
-import { type Answering, answerOf, compareAnswers, meanAnswer } from './answers.ts';
-import { type BundleMember, type Direction, layerSizes, LOWEST_FLOAT32, type ParityFigures } from './bundle.ts';
+import { type Answering, answerOf, compareAnswers, largestDifference, meanAnswer } from './answers.ts';
+import { type BundleMember, type Direction, layerSizes, LOWEST_FLOAT32, type ParityFigures, type Precision } from './bundle.ts';
+import { BATCH_TOLERANCE, MOST_OTHER_LABELS, TOLERANCES } from './tolerances.ts';
 
-/** The largest difference that fp32 graphs may show: of a probability, or of a value relative to its range or itself. */
-export const FP32_TOLERANCE = 1e-4;
+/** A difference that decides nothing: where it is all that parts two labels, either may come first. */
+const TIE = TOLERANCES.fp32;
 
 /** Documents that a padded batch of the gate holds. */
 const PADDED_BATCH = 8;
@@ -59,19 +60,16 @@ export function gateDocuments(heldOut: readonly (readonly string[])[], chunkLeng
 /**
  * Asks graphs and trainer about the same documents, each document alone and in padded batches.
  *
- * @param tolerance a difference that is no other label, see {@link compareAnswers}.
  * @returns the largest difference of any answer, and how many documents got another label.
  * @throws Error where an answer is not a number or has the wrong size.
  */
-export async function measureParity(
-  answering: Answering,
-  members: readonly GateMember[],
-  tolerance: number = FP32_TOLERANCE,
-): Promise<ParityReport> {
+export async function measureParity(answering: Answering, members: readonly GateMember[]): Promise<ParityReport> {
   const answers: MemberAnswers[] = [];
   for (const member of members) answers.push(await askMember(answering, member));
-  const compare = ({ expected, alone, padded }: MemberAnswers): ParityFigures =>
-    compareAnswers(answering, expected, [alone, padded], tolerance);
+  const compare = ({ expected, alone, padded }: MemberAnswers): ParityFigures => ({
+    ...compareAnswers(answering, expected, [alone, padded], TIE),
+    maxBatchDifference: largestDifference(answering, alone, padded),
+  });
   const together = (which: keyof MemberAnswers): Float32Array[] =>
     (answers[0]?.[which] ?? []).map((_, index) => meanAnswer(answers.map((member) => member[which][index] ?? new Float32Array())));
   const ofMembers = members.map(({ direction }, index) => ({ direction, figures: compare(answers[index] as MemberAnswers) }));
@@ -107,23 +105,34 @@ async function askMember(answering: Answering, member: GateMember): Promise<Memb
  *
  * @throws Error (a failure of the export, not a mistake of its user).
  */
-export function requireParity({ bundle, members }: ParityReport, tolerance: number = FP32_TOLERANCE): void {
-  for (const { direction, figures } of members) requireFigures(figures, tolerance, `The exported ${direction} graph does`);
-  requireFigures(bundle, tolerance, 'Together the exported graphs do');
+export function requireParity({ bundle, members }: ParityReport, precision: Precision = 'fp32'): void {
+  for (const { direction, figures } of members) requireFigures(figures, precision, `The exported ${direction} graph does`);
+  requireFigures(bundle, precision, 'Together the exported graphs do');
 }
 
-function requireFigures(figures: ParityFigures, tolerance: number, whatDoes: string): void {
+function requireFigures(figures: ParityFigures, precision: Precision, whatDoes: string): void {
+  const { documents, maxBatchDifference = 0 } = figures;
   const isValue = 'maxRelativeDifference' in figures;
   const largest = isValue ? figures.maxRelativeDifference : figures.maxProbabilityDifference;
-  if (largest <= tolerance) return;
-  const differ = `differ by up to ${largest.toPrecision(2)} (at most ${tolerance} is accepted)`;
-  throw new Error(
-    `${whatDoes} not answer as the trainer does: ` +
-      (isValue
-        ? `values, as a share of their range or of themselves, ${differ}. `
-        : `probabilities ${differ}, ${figures.labelDisagreements} of ${figures.documents} documents get another label. `) +
-      'No bundle was written.',
-  );
+  const others = isValue ? 0 : figures.labelDisagreements;
+  const advice = precision === 'fp32' ? '' : ` The model does not bear ${precision}: export it with more bits.`;
+  // Every comparison with NaN is false, so these ask for what is good.
+  if (!(largest <= TOLERANCES[precision] && others <= MOST_OTHER_LABELS * documents)) {
+    const differ = `differ by up to ${largest.toPrecision(2)} (at most ${TOLERANCES[precision]} is accepted)`;
+    throw new Error(
+      `${whatDoes} not answer as the trainer does: ` +
+        (isValue
+          ? `values, as a share of their range or of themselves, ${differ}. `
+          : `probabilities ${differ}, ${others} of ${documents} documents get another label (at most ${100 * MOST_OTHER_LABELS} % may). `) +
+        `No bundle was written.${advice}`,
+    );
+  }
+  if (!(maxBatchDifference <= BATCH_TOLERANCE)) {
+    throw new Error(
+      `${whatDoes} not answer each document by itself: beside others the answers differ by up to ${maxBatchDifference.toPrecision(2)} ` +
+        `(at most ${BATCH_TOLERANCE} is accepted). No bundle was written.`,
+    );
+  }
 }
 
 /**

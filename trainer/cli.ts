@@ -137,12 +137,17 @@ export function createProgram(): Command {
     .requiredOption('--out <bundle>', 'folder to write')
     .requiredOption('--documents <data>', 'documents on which model and bundle are compared')
     .addOption(options.text())
+    .addOption(options.int8())
+    .addOption(options.fp16())
     .addOption(new Option('--name <name>', "the bundle's name where it is served (default: the model folder's)"))
     .addOption(new Option('--bundle-version <text>', "the bundle's own version").default('1'))
     .addOption(options.json('what was measured'))
     .addHelpText(
       'after',
-      examples([['ulmfit export models/reviews --out bundles/reviews --documents test.csv', 'compared on the test set']]),
+      examples([
+        ['ulmfit export models/reviews --out bundles/reviews --documents test.csv', 'compared on the test set'],
+        ['ulmfit export models/reviews --int8 --out bundles/reviews-int8 --documents test.csv', 'small and fast'],
+      ]),
     )
     .action(async (model, given) => {
       settleComputation({ device: 'cpu', precision: 'fp32' }); // what the bundle's answers are compared with

@@ -41,6 +41,9 @@ export function addFitCommands(program: Command): void {
         .default(CLASSIFIER_TRAINING.batch)
         .argParser(positiveInteger),
     )
+    .optionsGroup('Bundle:')
+    .addOption(options.int8())
+    .addOption(options.fp16())
     .optionsGroup('Run:')
     .addOption(options.device())
     .addOption(options.precision())

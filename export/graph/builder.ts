@@ -38,6 +38,9 @@ export type ElementType = 'float32' | 'int32' | 'int64';
 /** One axis of an input or output: a fixed size, or the name of a size that is known when the graph runs. */
 export type Dimension = number | string;
 
+/** The numbers of a learned tensor: float32, float16 as their bits, or int8. */
+export type WeightData = Float32Array | Uint16Array | Int8Array;
+
 /** An operator's settings. Integers and lists of integers; no operator here needs another kind. */
 export type Attributes = Readonly<Record<string, number | readonly number[]>>;
 
@@ -51,6 +54,9 @@ export const IR_VERSION = 8;
 
 /** Tensors of at most this many bytes stay in the graph file, as `onnx.save_model` does with its default `size_threshold`. */
 export const INLINE_BYTES = 1024;
+
+/** The version of onnxruntime's own operators, of which there is one (onnxruntime/docs/ContribOperators.md). */
+const CONTRIBUTED_OPERATOR_SET = 1;
 
 const DATA_TYPES: Readonly<Record<ElementType, DataType>> = {
   float32: DataType.FLOAT,
@@ -97,8 +103,7 @@ export class GraphBuilder {
 
   /** A small tensor that is part of the rule rather than of what was learned: an axis, a bound. Always inside the graph file. */
   constant(name: string, shape: readonly number[], data: Float32Array | BigInt64Array): Value {
-    this.#initializers.push(inlineTensor(name, shape, data));
-    return this.#define(name);
+    return this.#inline(name, shape, data);
   }
 
   /**
@@ -106,7 +111,7 @@ export class GraphBuilder {
    * {@link weightParts}, and a Concat joins the parts. onnxruntime folds that Concat once, when it opens the session; a
    * session with `graphOptimizationLevel: 'disabled'` would copy the tensor at every run.
    */
-  weight(name: string, shape: readonly number[], data: Float32Array): Value {
+  weight(name: string, shape: readonly number[], data: WeightData): Value {
     const axis = firstLongAxis(shape);
     const parts = this.weightParts(name, shape, data);
     const [whole] = parts;
@@ -124,10 +129,10 @@ export class GraphBuilder {
    * A learned tensor in as few pieces as shards allow: `name` alone, or `name.part0`, `name.part1`, …, cut along the
    * first axis longer than 1. Throws a RangeError where even one row of that axis is larger than a shard.
    */
-  weightParts(name: string, shape: readonly number[], data: Float32Array): WeightPart[] {
+  weightParts(name: string, shape: readonly number[], data: WeightData): WeightPart[] {
     const axis = firstLongAxis(shape);
     const rows = shape[axis] ?? 1;
-    if (data.byteLength <= INLINE_BYTES) return [{ value: this.constant(name, shape, data), start: 0, rows }];
+    if (data.byteLength <= INLINE_BYTES) return [{ value: this.#inline(name, shape, data), start: 0, rows }];
     if (data.byteLength <= this.#shards.maxBytes) return [{ value: this.#external(name, shape, data), start: 0, rows }];
 
     const rowElements = data.length / rows;
@@ -147,7 +152,11 @@ export class GraphBuilder {
     return parts;
   }
 
-  /** Adds an operator with one output, which takes the operator's name. An input left undefined is one that the operator may do without. */
+  /**
+   * Adds an operator with one output, which takes the operator's name. Its type may have a domain before it, as in
+   * `com.microsoft.DynamicQuantizeLSTM`; without one it is of the ONNX standard. An input left undefined is one that
+   * the operator may do without.
+   */
   node(operator: string, inputs: readonly (Value | undefined)[], output: string, docString: string, attributes: Attributes = {}): Value {
     return this.nodeWithOutputs(operator, inputs, [output] as const, docString, attributes)[0];
   }
@@ -160,10 +169,12 @@ export class GraphBuilder {
     docString: string,
     attributes: Attributes = {},
   ): { [Position in keyof Names]: Value } {
+    const dot = operator.lastIndexOf('.');
     this.#nodes.push(
       create(NodeProtoSchema, {
         name: outputs[0],
-        opType: operator,
+        opType: operator.slice(dot + 1),
+        domain: operator.slice(0, Math.max(0, dot)),
         input: inputs.map((value) => (value === undefined ? '' : this.#used(value))),
         output: [...outputs],
         attribute: Object.entries(attributes).map(([name, value]) => attribute(name, value)),
@@ -180,9 +191,13 @@ export class GraphBuilder {
     readonly metadata: Readonly<Record<string, string>>;
   }): ModelProto {
     const [producerName, producerVersion] = options.producer;
+    const domains = [...new Set(this.#nodes.map(({ domain }) => domain))].filter((domain) => domain !== '');
     return create(ModelProtoSchema, {
       irVersion: BigInt(IR_VERSION),
-      opsetImport: [{ domain: '', version: BigInt(OPERATOR_SET) }],
+      opsetImport: [
+        { domain: '', version: BigInt(OPERATOR_SET) },
+        ...domains.map((domain) => ({ domain, version: BigInt(CONTRIBUTED_OPERATOR_SET) })),
+      ],
       producerName,
       producerVersion,
       docString: this.#docString,
@@ -198,14 +213,19 @@ export class GraphBuilder {
     });
   }
 
-  #external(name: string, shape: readonly number[], data: Float32Array): Value {
+  #inline(name: string, shape: readonly number[], data: WeightData | BigInt64Array): Value {
+    this.#initializers.push(inlineTensor(name, shape, data));
+    return this.#define(name);
+  }
+
+  #external(name: string, shape: readonly number[], data: WeightData): Value {
     checkLength(name, shape, data.length);
     const slice = this.#shards.place(bytesOf(data));
     this.#initializers.push(
       create(TensorProtoSchema, {
         name,
         dims: shape.map(BigInt),
-        dataType: DataType.FLOAT,
+        dataType: dataTypeOf(data),
         dataLocation: DataLocation.EXTERNAL,
         externalData: Object.entries(slice).map(([key, value]) => ({ key, value: String(value) })),
       }),
@@ -233,12 +253,12 @@ function firstLongAxis(shape: readonly number[]): number {
   );
 }
 
-function inlineTensor(name: string, shape: readonly number[], data: Float32Array | BigInt64Array): TensorProto {
+function inlineTensor(name: string, shape: readonly number[], data: WeightData | BigInt64Array): TensorProto {
   checkLength(name, shape, data.length);
   return create(TensorProtoSchema, {
     name,
     dims: shape.map(BigInt),
-    dataType: data instanceof Float32Array ? DataType.FLOAT : DataType.INT64,
+    dataType: dataTypeOf(data),
     rawData: Uint8Array.from(bytesOf(data)),
   });
 }
@@ -275,7 +295,13 @@ function checkLength(name: string, shape: readonly number[], length: number): vo
   if (length !== expected) throw new Error(`${name} has the shape [${shape.join(', ')}], ${expected} numbers, but ${length} were given.`);
 }
 
+function dataTypeOf(data: WeightData | BigInt64Array): DataType {
+  if (data instanceof Float32Array) return DataType.FLOAT;
+  if (data instanceof Uint16Array) return DataType.FLOAT16;
+  return data instanceof Int8Array ? DataType.INT8 : DataType.INT64;
+}
+
 /** The numbers' bytes. ONNX wants them little-endian, which is what every machine that Node runs on here stores. */
-function bytesOf(data: Float32Array | BigInt64Array): Uint8Array {
+function bytesOf(data: WeightData | BigInt64Array): Uint8Array {
   return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 }

@@ -1,10 +1,13 @@
 import { toBinary } from '@bufbuild/protobuf';
 import { ModelProtoSchema, TensorProto_DataType as DataType } from 'onnx-buf';
 
-import { type Direction, layerSizes, LOWEST_FLOAT32, type ModelSizes } from '../bundle.ts';
+import { type Direction, layerSizes, LOWEST_FLOAT32, type ModelSizes, type Precision } from '../bundle.ts';
+import { quantizeClassifier } from '../quantize.ts';
 import { GraphBuilder, type Value } from './builder.ts';
-import type { ClassifierWeights, HeadBlock, OnnxLstmLayer } from './classifierWeights.ts';
-import { embed } from './embedding.ts';
+import type { ClassifierWeights, HeadBlock } from './classifierWeights.ts';
+import { embed, type EmbeddingTable } from './embedding.ts';
+import { halves } from './floatWeight.ts';
+import { floatLstmStack, type LastLayer, type LstmInputs, quantizedLstmStack } from './lstm.ts';
 import { MAX_SHARD_BYTES, WeightShards } from './weightShards.ts';
 
 /** The graph file and the weight files beside it. */
@@ -22,6 +25,8 @@ export interface ChunkStepOptions {
   readonly answer: string;
   /** Which end of a document the model begins at. It decides nothing in the graph, but how it must be fed. */
   readonly direction: Direction;
+  /** How the weights are stored and computed with; `fp32` unless told. */
+  readonly precision?: Precision;
   /** What the weight files' names begin with; nothing unless told. */
   readonly filePrefix?: string;
   /** The most bytes of a weight file; 24 MiB unless told. */
@@ -46,16 +51,15 @@ const FLOAT = 'float32';
  * Inputs: `tokens` [batch, time] int64; `lengths` [batch] int32, the real tokens of each row, at least 1; the state
  * `hidden_{l}`, `cell_{l}` [batch, h_l], `pooled_max`, `pooled_sum` [batch, E], `count` [batch, 1].
  * Outputs: `logits` [batch, classes] and the new state, every name with `new_` before it. What stands in `tokens` after a
- * row's length must be some token of the vocabulary, and changes nothing.
+ * row's length must be some token of the vocabulary, and changes nothing. Whatever the precision, all of these are float32.
  */
 export function buildChunkStep(weights: ClassifierWeights, options: ChunkStepOptions): ChunkStepFiles {
   const shards = new WeightShards(options.maxShardBytes ?? MAX_SHARD_BYTES, options.filePrefix);
   const graph = new GraphBuilder('ulmfit_chunk_step', `${DESCRIPTION} ${ORDERS[options.direction]}`, shards);
 
   const inputs = declareInputs(graph, weights.sizes);
-  const embedded = embed(graph, weights, inputs.tokens);
   const isToken = tokenMask(graph, inputs.tokens, inputs.lengths);
-  const last = lstmStack(graph, weights.layers, embedded, inputs);
+  const last = encoder(graph, weights, options.precision ?? 'fp32', inputs);
   const pooled = pool(graph, weights.sizes.embedding, last, isToken, inputs);
   const logits = head(graph, weights.head, pooled);
   graph.output(logits, FLOAT, ['batch', weights.classes], `What the model makes of the document so far. ${options.answer}`);
@@ -64,25 +68,11 @@ export function buildChunkStep(weights: ClassifierWeights, options: ChunkStepOpt
   return { graph: toBinary(ModelProtoSchema, model), shards: shards.files() };
 }
 
-interface StateInputs {
-  readonly hidden: readonly Value[];
-  readonly cell: readonly Value[];
+interface ChunkInputs extends LstmInputs {
+  readonly tokens: Value;
   readonly pooledMax: Value;
   readonly pooledSum: Value;
   readonly count: Value;
-}
-
-interface ChunkInputs extends StateInputs {
-  readonly tokens: Value;
-  readonly lengths: Value;
-}
-
-/** The last layer's outputs, and its state after each row's last token. */
-interface LastLayer {
-  /** [time, batch, E] */
-  readonly outputs: Value;
-  /** [batch, E] */
-  readonly lastHidden: Value;
 }
 
 function declareInputs(graph: GraphBuilder, sizes: ModelSizes): ChunkInputs {
@@ -111,6 +101,18 @@ function declareInputs(graph: GraphBuilder, sizes: ModelSizes): ChunkInputs {
   };
 }
 
+/** Embedding and LSTM layers. */
+function encoder(graph: GraphBuilder, weights: ClassifierWeights, precision: Precision, inputs: ChunkInputs): LastLayer {
+  const embedWith = (table: EmbeddingTable): Value => embed(graph, weights.sizes.vocabulary, table, inputs.tokens);
+  if (precision === 'int8') {
+    const { embedding, layers } = quantizeClassifier(weights);
+    return quantizedLstmStack(graph, layers, embedWith(embedding), inputs);
+  }
+  const storage = precision === 'fp16' ? 'float16' : 'float32';
+  const table = storage === 'float16' ? halves('The embedding', weights.embedding) : weights.embedding;
+  return floatLstmStack(graph, weights.layers, storage, embedWith(table), inputs);
+}
+
 /** Which places of [time, batch, 1] hold a real token. */
 function tokenMask(graph: GraphBuilder, tokens: Value, lengths: Value): Value {
   const scalar = (name: string, value: bigint): Value => graph.constant(name, [], BigInt64Array.of(value));
@@ -122,54 +124,6 @@ function tokenMask(graph: GraphBuilder, tokens: Value, lengths: Value): Value {
   const wide = graph.node('Cast', [lengths], 'lengths_int64', "The lengths in the steps' type.", { to: DataType.INT64 });
   const ends = graph.node('Unsqueeze', [wide, graph.constant('ends_axis', [1], BigInt64Array.of(1n))], 'ends', 'The lengths, [batch, 1].');
   return graph.node('Less', [column, ends], 'is_token', 'Whether a place holds a real token, [time, batch, 1].');
-}
-
-/** All LSTM layers, one after another. Declares the new hidden and cell states as outputs. */
-function lstmStack(graph: GraphBuilder, layers: readonly OnnxLstmLayer[], embedded: Value, inputs: ChunkInputs): LastLayer {
-  const directionAxis = graph.constant('direction_axis', [1], BigInt64Array.of(0n));
-  const outputAxis = graph.constant('output_direction_axis', [1], BigInt64Array.of(1n));
-  let below = embedded;
-  let lastHidden = embedded;
-  layers.forEach((layer, index) => {
-    const { inputSize, hiddenSize } = layer;
-    const start = (state: Value | undefined): Value | undefined =>
-      state &&
-      graph.node(
-        'Unsqueeze',
-        [state, directionAxis],
-        `${state.name}_with_direction`,
-        'The state with the axis of directions, [1, batch, h].',
-      );
-    const [outputs, hidden, cell] = graph.nodeWithOutputs(
-      'LSTM',
-      [
-        below,
-        graph.weight(`lstm_${index}_input_weights`, [1, 4 * hiddenSize, inputSize], layer.inputWeights),
-        graph.weight(`lstm_${index}_recurrent_weights`, [1, 4 * hiddenSize, hiddenSize], layer.recurrentWeights),
-        graph.weight(`lstm_${index}_biases`, [1, 8 * hiddenSize], layer.biases),
-        inputs.lengths,
-        start(inputs.hidden[index]),
-        start(inputs.cell[index]),
-      ],
-      [`lstm_${index}_outputs`, `lstm_${index}_hidden`, `lstm_${index}_cell`],
-      `LSTM layer ${index}: outputs [time, 1, batch, ${hiddenSize}], hidden and cell state after each row's last real token [1, batch, ${hiddenSize}].`,
-      { hidden_size: hiddenSize },
-    );
-    below = graph.node(
-      'Squeeze',
-      [outputs, outputAxis],
-      `lstm_${index}_sequence`,
-      `The outputs of LSTM layer ${index}, [time, batch, ${hiddenSize}].`,
-    );
-    const end = (state: Value, name: string, docString: string): Value => {
-      const value = graph.node('Squeeze', [state, directionAxis], `new_${name}_${index}`, docString);
-      graph.output(value, FLOAT, ['batch', hiddenSize], docString);
-      return value;
-    };
-    lastHidden = end(hidden, 'hidden', `LSTM layer ${index}: hidden state after this chunk.`);
-    end(cell, 'cell', `LSTM layer ${index}: cell state after this chunk.`);
-  });
-  return { outputs: below, lastHidden };
 }
 
 /**

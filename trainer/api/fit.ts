@@ -1,7 +1,7 @@
 import { mkdir, readFile, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Bundle } from '../../export/bundle.ts';
+import type { Bundle, Precision } from '../../export/bundle.ts';
 import { UserError } from '../../text/errors.ts';
 import { writeFileAtomically } from '../checkpoint/atomicFile.ts';
 import { isPair } from '../checkpoint/modelFolder.ts';
@@ -37,6 +37,8 @@ export interface FitOptions
   readonly fineTuning?: boolean | undefined;
   /** Documents, or streams of text, in a step; default: 64. */
   readonly batch?: number | undefined;
+  /** How the bundle's weights are stored and computed with; default: `fp32`. */
+  readonly bundlePrecision?: Precision | undefined;
   /** Called where a step begins, or is skipped because it was finished before. */
   readonly onBegin?: ((step: FitStep, isFinished: boolean) => void) | undefined;
   /** What a person would like to read meanwhile. */
@@ -94,7 +96,13 @@ export async function fit(data: string, options: FitOptions): Promise<FitResult>
 
   onBegin?.('export', false);
   const documents = test ?? data;
-  const description = await exportClassifier(folders.classifier, { out: folders.bundle, documents, text, name: bundleName(out) });
+  const description = await exportClassifier(folders.classifier, {
+    out: folders.bundle,
+    documents,
+    text,
+    name: bundleName(out),
+    precision: options.bundlePrecision,
+  });
   const evaluation = (await readEvaluation(folders.classifier)) as ClassifierEvaluation | undefined;
   if (evaluation === undefined) return { ...folders, out, interrupted: false, description };
   const { writeEvaluationReport } = await import('../report/evaluationReport.ts');
@@ -179,8 +187,11 @@ async function readConfig(path: string): Promise<Record<string, unknown> | undef
   }
 }
 
-/** What may change: a smaller batch is the cure for too little memory, and a step that has begun looks after itself. */
-const MAY_CHANGE = new Set(['batch']);
+/**
+ * What may change: a smaller batch is the cure for too little memory, and a step that has begun looks after itself; a bundle that was
+ * refused in 8 bits can be had in more.
+ */
+const MAY_CHANGE = new Set(['batch', 'bundlePrecision']);
 
 /** A fit that goes on must be told the same, because its finished steps are not done again. */
 function refuseChanges(out: string, before: Record<string, unknown>, now: Record<string, unknown>): void {

@@ -7,10 +7,10 @@ import { printJson, printLine } from '../report/results.ts';
 import { percent } from '../report/tables.ts';
 import { answersOf, type AnswerFlags } from './answerFlags.ts';
 import { chosen } from './config.ts';
-import type { ComputationOptions } from './options.ts';
+import { bundlePrecisionOf, type BundlePrecisionFlags, type ComputationOptions } from './options.ts';
 import { ProgressDisplay, untilInterrupted } from './trainingSession.ts';
 
-interface FitFlags extends AnswerFlags {
+interface FitFlags extends AnswerFlags, BundlePrecisionFlags {
   readonly finetune?: boolean;
   readonly json?: boolean;
 }
@@ -26,8 +26,16 @@ const LABELS: Readonly<Record<FitStep, string>> = { fineTune: 'fine-tuning', tra
 /** `ulmfit fit`: steps 2 and 3, evaluation and export in one go. */
 export async function fit(data: string, command: CommandUnknownOpts): Promise<void> {
   // Where it computes has been settled, and decides nothing.
-  const { json, finetune, device: _device, precision: _precision, ...flags } = chosen<FitOptions & FitFlags & ComputationOptions>(command);
-  const options: FitOptions = { out: '', ...answersOf(flags), fineTuning: finetune };
+  const {
+    json,
+    finetune,
+    int8,
+    fp16,
+    device: _device,
+    precision: _precision,
+    ...flags
+  } = chosen<FitOptions & FitFlags & ComputationOptions>(command);
+  const options: FitOptions = { out: '', ...answersOf(flags), fineTuning: finetune, bundlePrecision: bundlePrecisionOf({ int8, fp16 }) };
   let display: ProgressDisplay | undefined;
   const begin = (step: FitStep, isFinished: boolean): void => {
     display?.done();
