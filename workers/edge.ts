@@ -1,5 +1,6 @@
 /**
- * `npm run edge -- [<bundle>] [<wrangler dev options>…]`: the Worker on this machine, at http://127.0.0.1:8787 unless told.
+ * `npm run edge -- [<bundle>] [--int8] [<wrangler dev options>…]`: the Worker on this machine, at http://127.0.0.1:8787 unless told.
+ * With --int8 the model runs on the kernel of our own with 8-bit weights, otherwise on onnxruntime-web.
  * It runs in workerd, as it would at the edge. Nothing leaves the machine: no account, update check or usage report.
  */
 import { spawn } from 'node:child_process';
@@ -7,7 +8,7 @@ import { createRequire } from 'node:module';
 import { dirname, join, relative } from 'node:path';
 
 import { UserError } from '../text/errors.ts';
-import { prepareAssets } from './prepare.ts';
+import { ASSETS_FOLDER, prepareAssets, WITHOUT_ONNXRUNTIME } from './prepare.ts';
 
 /** What `npm run demo` exports. */
 const DEMO_BUNDLE = join(import.meta.dirname, '..', 'runs', 'demo', 'bundle');
@@ -20,17 +21,23 @@ const OFFLINE = {
   CLOUDFLARE_CF_FETCH_ENABLED: 'false',
 };
 
+/** The one option that is not wrangler's. */
+const INT8 = '--int8';
+
 /** Prepares the assets, then is wrangler until that ends; answers with its exit code. */
-async function develop(args: readonly string[]): Promise<number> {
+async function develop(given: readonly string[]): Promise<number> {
+  const int8 = given.includes(INT8);
+  const args = given.filter((argument) => argument !== INT8);
   const [first] = args;
   const named = first !== undefined && !first.startsWith('-');
-  await prepareAssets(named ? first : DEMO_BUNDLE).catch((error: unknown) => {
+  await prepareAssets(named ? first : DEMO_BUNDLE, ASSETS_FOLDER, { int8 }).catch((error: unknown) => {
     if (named || !(error instanceof UserError)) throw error;
     throw new UserError(`${error.message}\n\`npm run demo\` makes the demo's bundle; \`npm run edge -- <bundle>\` takes another one.`);
   });
   console.error(`Serving ${relative(process.cwd(), named ? first : DEMO_BUNDLE) || '.'} from a Worker on this machine.`);
   const wrangler = join(dirname(createRequire(import.meta.url).resolve('wrangler/package.json')), 'bin', 'wrangler.js');
-  const child = spawn(process.execPath, [wrangler, 'dev', '--local', ...args.slice(named ? 1 : 0)], {
+  const build = int8 ? WITHOUT_ONNXRUNTIME : [];
+  const child = spawn(process.execPath, [wrangler, 'dev', '--local', ...build, ...args.slice(named ? 1 : 0)], {
     cwd: import.meta.dirname,
     stdio: 'inherit',
     env: { ...process.env, ...OFFLINE },

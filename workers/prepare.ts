@@ -1,14 +1,16 @@
 /**
- * Puts a bundle where the Worker finds it: `node workers/prepare.ts <bundle> [<assets folder>]`.
+ * Puts a bundle where the Worker finds it: `node workers/prepare.ts [--int8] <bundle> [<assets folder>]`.
  * The files become the Worker's static assets, which wrangler uploads together with the code.
  */
 import { copyFile, link, mkdir, rm, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { parseArgs } from 'node:util';
 
 import { checkedFiles } from '../export/bundle.ts';
 import { readBundle } from '../export/bundleFolder.ts';
 import { UserError } from '../text/errors.ts';
+import { writeKernelAssets } from './kernel/packBundle.ts';
 
 const MEBIBYTE = 1024 * 1024;
 /** The platform's limit for one static asset. */
@@ -19,8 +21,16 @@ const MAX_ASSET_BYTES = 25 * MEBIBYTE;
  */
 const MAX_MODEL_BYTES = 48 * MEBIBYTE;
 
+/** Options of wrangler that leave onnxruntime-web out of the Worker: 14 MiB that a deployment for the kernel has no use for. */
+export const WITHOUT_ONNXRUNTIME: readonly string[] = ['--define', 'WITH_ONNXRUNTIME:false'];
+
 /** Where wrangler.jsonc looks for the assets. */
 export const ASSETS_FOLDER = join(import.meta.dirname, 'dist', 'assets');
+
+export interface PrepareOptions {
+  /** Packs the weights as 8-bit integers for the kernel of our own, in place of the graph for onnxruntime-web. */
+  readonly int8?: boolean;
+}
 
 /**
  * Checks a bundle and links its files (copies them where the file system cannot link) into the assets folder, which is
@@ -28,14 +38,21 @@ export const ASSETS_FOLDER = join(import.meta.dirname, 'dist', 'assets');
  *
  * @throws UserError when the folder is no bundle, a file is damaged, or the model is too large for an isolate.
  */
-export async function prepareAssets(bundleFolder: string, assetsFolder: string = ASSETS_FOLDER): Promise<void> {
-  const { bundle, folder } = await readBundle(bundleFolder);
-  const files = checkedFiles(bundle);
+export async function prepareAssets(
+  bundleFolder: string,
+  assetsFolder: string = ASSETS_FOLDER,
+  { int8 = false }: PrepareOptions = {},
+): Promise<void> {
+  const content = await readBundle(bundleFolder);
+  const { bundle, folder } = content;
+  const models = new Set(bundle.members.flatMap(({ graph, shards }) => [graph, ...shards]));
+  const files = checkedFiles(bundle).filter((file) => !int8 || !models.has(file));
   const sizes = await Promise.all(files.map(async (file) => (await stat(join(folder, file))).size));
   requireFit(files, sizes, bundle.members.length > 1);
   await rm(assetsFolder, { recursive: true, force: true });
   await mkdir(assetsFolder, { recursive: true });
   for (const file of files) await linkOrCopy(join(folder, file), join(assetsFolder, file));
+  if (int8) await writeKernelAssets(content, assetsFolder);
 }
 
 function requireFit(files: readonly string[], sizes: readonly number[], isPair: boolean): void {
@@ -50,7 +67,7 @@ function requireFit(files: readonly string[], sizes: readonly number[], isPair: 
   if (total > MAX_MODEL_BYTES) {
     throw new UserError(
       `The bundle has ${inMebibytes(total)} MiB; at the edge, where an isolate has 128 MB of memory for everything, a model may have ` +
-        `${MAX_MODEL_BYTES / MEBIBYTE} MiB. Train a smaller one (--preset small)${isPair ? ', export one of its two directions' : ''}, or serve this one with \`ulmfit serve\`.`,
+        `${MAX_MODEL_BYTES / MEBIBYTE} MiB. Deploy it with 8-bit weights (--int8), train a smaller one (--preset small)${isPair ? ', export one of its two directions' : ''}, or serve this one with \`ulmfit serve\`.`,
     );
   }
 }
@@ -69,10 +86,11 @@ function inMebibytes(bytes: number): string {
 }
 
 async function main(): Promise<void> {
-  const [bundleFolder, assetsFolder] = process.argv.slice(2);
-  if (bundleFolder === undefined) throw new UserError('Usage: node workers/prepare.ts <bundle> [<assets folder>]');
+  const { values, positionals } = parseArgs({ options: { int8: { type: 'boolean', default: false } }, allowPositionals: true });
+  const [bundleFolder, assetsFolder] = positionals;
+  if (bundleFolder === undefined) throw new UserError('Usage: node workers/prepare.ts [--int8] <bundle> [<assets folder>]');
   const target = resolve(assetsFolder ?? ASSETS_FOLDER);
-  await prepareAssets(bundleFolder, target);
+  await prepareAssets(bundleFolder, target, values);
   console.log(`prepared ${target}`);
 }
 

@@ -9,28 +9,34 @@ import {
   type Bundle,
   type BundleMember,
 } from '../../export/bundle.ts';
-import type { LoadedBundle, LoadedMember } from '../../serve/classifierRuntime.ts';
-import { GraphRuntime, type GraphSession } from '../../serve/graphRuntime.ts';
-import { createEdgeSession, type WeightShard } from './onnxRuntime.ts';
+import type { ClassifierRuntime, LoadedBundle, LoadedMember } from '../../serve/classifierRuntime.ts';
+import { GraphRuntime } from '../../serve/graphRuntime.ts';
+import { KERNEL_FILE, parseKernelDescription } from '../kernel/description.ts';
+import { KernelLoader } from './kernelBundle.ts';
+import type { WeightShard } from './onnxRuntime.ts';
+
+/** Decided when the Worker is built, see prepare.ts: a deployment for the kernel is uploaded without onnxruntime-web's 14 MiB. */
+declare const WITH_ONNXRUNTIME: boolean | undefined;
 
 /** Assets are asked for by path; the host is part of the form only. */
 const ASSET_HOST = 'https://assets.invalid';
 
 /**
- * Loads the bundle that was deployed as static assets, verifies every checksum and gives the weights to onnxruntime as they
- * came, file by file: there is no second copy of them in between. Of a pair one model is loaded after the other.
+ * Loads the bundle that was deployed as static assets and verifies every checksum. Where weights packed for the kernel of our own
+ * are among the assets, it runs on that, otherwise on onnxruntime-web. The weights are handed over as they came, file by file:
+ * there is no second copy of them in between. Of a pair one model is loaded after the other.
  *
- * @throws Error when an asset is missing; UserError when one is damaged or not of this bundle.
+ * @throws KernelMemoryError when the models need more memory than an isolate can give; Error when an asset is missing; UserError when one is damaged or not of this bundle.
  */
 export async function loadEdgeBundle(assets: Fetcher): Promise<LoadedBundle> {
-  const bundle = parseBundle(parseJson(await readAsset(assets, BUNDLE_FILE)));
+  const bundle = parseBundle(parseJson(await requireAsset(assets, BUNDLE_FILE)));
   verifyChecksum(bundle, BUNDLE_FILE, await sha256Hex(bundleChecksumText(bundle)));
   const vocabularies = await readVocabularies(bundle, async (file) => parseJson(await readVerified(assets, bundle, file)));
+  const openModel = await runtimeOpener(assets, bundle);
   const members: LoadedMember[] = [];
   try {
     for (const { member, vocabulary } of vocabularies) {
-      const session = await openSession(assets, bundle, member);
-      members.push({ description: member, vocabulary, runtime: new GraphRuntime(member, outputCount(bundle), session) });
+      members.push({ description: member, vocabulary, runtime: await openModel(member) });
     }
   } catch (error) {
     // Whoever asks next tries again, in the same memory.
@@ -40,11 +46,23 @@ export async function loadEdgeBundle(assets: Fetcher): Promise<LoadedBundle> {
   return { bundle, members };
 }
 
-async function openSession(assets: Fetcher, bundle: Bundle, { graph, shards }: BundleMember): Promise<GraphSession> {
-  const graphBytes = await readVerified(assets, bundle, graph);
-  const weights: WeightShard[] = [];
-  for (const path of shards) weights.push({ path, data: await readVerified(assets, bundle, path) });
-  return createEdgeSession(graphBytes, weights);
+async function runtimeOpener(assets: Fetcher, bundle: Bundle): Promise<(member: BundleMember) => Promise<ClassifierRuntime>> {
+  const packed = await readAsset(assets, KERNEL_FILE);
+  if (packed === undefined) return (member) => openGraph(assets, bundle, member);
+  const loader = new KernelLoader(bundle, parseKernelDescription(parseJson(packed)), (file) => requireAsset(assets, file));
+  return (member) => loader.load(member);
+}
+
+async function openGraph(assets: Fetcher, bundle: Bundle, member: BundleMember): Promise<ClassifierRuntime> {
+  // The import stands inside the condition: where that is false when the Worker is built, onnxruntime-web is left out.
+  if (typeof WITH_ONNXRUNTIME === 'undefined' || WITH_ONNXRUNTIME) {
+    const { createEdgeSession } = await import('./onnxRuntime.ts');
+    const graph = await readVerified(assets, bundle, member.graph);
+    const weights: WeightShard[] = [];
+    for (const path of member.shards) weights.push({ path, data: await readVerified(assets, bundle, path) });
+    return new GraphRuntime(member, outputCount(bundle), await createEdgeSession(graph, weights));
+  }
+  throw new Error(`The Worker was built without onnxruntime-web, and there is no ${KERNEL_FILE}. Deploy again from a bundle.`);
 }
 
 function parseJson(bytes: Uint8Array): unknown {
@@ -52,13 +70,21 @@ function parseJson(bytes: Uint8Array): unknown {
 }
 
 async function readVerified(assets: Fetcher, bundle: Bundle, file: string): Promise<Uint8Array<ArrayBuffer>> {
-  const bytes = await readAsset(assets, file);
+  const bytes = await requireAsset(assets, file);
   verifyChecksum(bundle, file, await sha256Hex(bytes));
   return bytes;
 }
 
-async function readAsset(assets: Fetcher, file: string): Promise<Uint8Array<ArrayBuffer>> {
+async function requireAsset(assets: Fetcher, file: string): Promise<Uint8Array<ArrayBuffer>> {
+  const bytes = await readAsset(assets, file);
+  if (bytes === undefined) throw new Error(`The asset ${file} was answered with 404. Deploy again from a bundle.`);
+  return bytes;
+}
+
+/** An asset's bytes, or undefined where there is none of that name. */
+async function readAsset(assets: Fetcher, file: string): Promise<Uint8Array<ArrayBuffer> | undefined> {
   const response = await assets.fetch(`${ASSET_HOST}/${file}`);
+  if (response.status === 404) return undefined;
   if (!response.ok) throw new Error(`The asset ${file} was answered with ${response.status}. Deploy again from a bundle.`);
   return new Uint8Array(await response.arrayBuffer());
 }

@@ -24,6 +24,9 @@ const EDGE_LIMITS = {
 const LOAD_POLL_MILLISECONDS = 20;
 const LOAD_DEADLINE_MILLISECONDS = 30_000;
 
+/** When to try again after a failed load: whatever was in the way may have gone, or another isolate may answer. */
+const RETRY_AFTER_SECONDS = 10;
+
 /** Only a cache: an isolate, and with it the model, can vanish between two requests. */
 let loadedApp: App | undefined;
 let isLoading = false;
@@ -44,7 +47,10 @@ async function respond(request: Request, env: Env): Promise<Response> {
     app = await readyApp(env.ASSETS);
   } catch (error) {
     console.error(error);
-    return Response.json(errorBody('unavailable', 'The model could not be loaded. The cause is in the log.'), { status: 503 });
+    return Response.json(errorBody('unavailable', 'The model could not be loaded. The cause is in the log.'), {
+      status: 503,
+      headers: { 'retry-after': String(RETRY_AFTER_SECONDS) },
+    });
   }
   return app.fetch(request);
 }

@@ -1,14 +1,16 @@
 /** Runs on Node before the tests in workerd: writes small bundles, prepares them as assets, and asks them the tests' texts. */
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
 
+import { BUNDLE_FILE, bundleChecksumText, parseBundle, sha256Hex } from '../../export/bundle.ts';
 import { answerOf } from '../../serve/answers.ts';
 import { Classifier } from '../../serve/classifier.ts';
 import { loadBundle } from '../../serve/node/runtime.ts';
 import type { Answer } from '../../serve/schema.ts';
 import { type TinyBundleOptions, writeTinyBundle } from '../../test/fixtures/tinyClassifier.ts';
+import { KERNEL_FILE, parseKernelDescription } from '../kernel/description.ts';
 import { prepareAssets } from '../prepare.ts';
 import { type BundleName, TEXTS } from './texts.ts';
 
@@ -35,6 +37,9 @@ export default async function setup(project: TestProject): Promise<() => Promise
     await prepareAssets(bundleFolder, name === 'usual' ? assetsFolder : join(assetsFolder, name));
     nodeAnswers[name] = await answersOnNode(bundleFolder);
   }
+  for (const name of ['usual', 'pair'] as const)
+    await prepareAssets(join(folder, name), join(assetsFolder, `int8-${name}`), { int8: true });
+  await prepareTooLarge(join(folder, 'usual'), join(assetsFolder, 'int8-large'));
   project.provide('assetsFolder', assetsFolder);
   project.provide('nodeAnswers', nodeAnswers as Record<BundleName, readonly Answer[]>);
   return () => rm(folder, { recursive: true });
@@ -45,4 +50,21 @@ async function answersOnNode(bundleFolder: string): Promise<Answer[]> {
   const logits = await classifier.classify(TEXTS);
   await classifier.dispose();
   return logits.map((members) => answerOf(classifier.bundle, members));
+}
+
+/** A deployment whose description asks for more memory than the kernel may have; only its checksums are right. */
+async function prepareTooLarge(bundleFolder: string, assetsFolder: string): Promise<void> {
+  await prepareAssets(bundleFolder, assetsFolder, { int8: true });
+  const read = async (file: string): Promise<unknown> => JSON.parse(await readFile(join(assetsFolder, file), 'utf8'));
+  const bundle = parseBundle(await read(BUNDLE_FILE));
+  const large = { ...bundle, members: bundle.members.map((member) => ({ ...member, sizes: { ...member.sizes, hidden: 6000 } })) };
+  const checksum = await sha256Hex(bundleChecksumText(large));
+  const kernel = { ...parseKernelDescription(await read(KERNEL_FILE)), bundle: checksum };
+  // bundle.json is a link to the bundle's own: it is replaced, not written to.
+  await rm(join(assetsFolder, BUNDLE_FILE));
+  await writeFile(
+    join(assetsFolder, BUNDLE_FILE),
+    JSON.stringify({ ...large, checksums: { ...large.checksums, [BUNDLE_FILE]: checksum } }),
+  );
+  await writeFile(join(assetsFolder, KERNEL_FILE), JSON.stringify(kernel));
 }

@@ -1,0 +1,74 @@
+/** A bundle's weights as assets for the kernel. For Node, before a deployment. */
+import { createHash } from 'node:crypto';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+import { BUNDLE_FILE } from '../../export/bundle.ts';
+import type { BundleFolder } from '../../export/bundleFolder.ts';
+import { UserError } from '../../text/errors.ts';
+import {
+  KERNEL_BATCH,
+  KERNEL_FILE,
+  KERNEL_FORMAT_VERSION,
+  type KernelDescription,
+  type KernelMember,
+  MAX_KERNEL_BYTES,
+} from './description.ts';
+import { readGraphWeights } from './graphWeights.ts';
+import { weightLayout, workLayout } from './layout.ts';
+import { packWeights } from './pack.ts';
+
+/** Files of this size keep what the Worker holds twice while it loads them small. */
+const PIECE_BYTES = 8 * 2 ** 20;
+
+/** A file to be written. */
+interface Piece {
+  readonly name: string;
+  readonly data: Uint8Array;
+}
+
+/**
+ * Writes kernel.json and the weights' pieces into a folder.
+ *
+ * @throws UserError when the models need more memory than an isolate can give the kernel.
+ */
+export async function writeKernelAssets({ bundle, members }: BundleFolder, folder: string): Promise<KernelDescription> {
+  let memoryBytes = 0;
+  const described: KernelMember[] = [];
+  for (const { description, graphPath } of members) {
+    const weights = await readGraphWeights(graphPath, description);
+    const layout = weightLayout(weights.sizes);
+    memoryBytes += workLayout(layout, layout.bytes, KERNEL_BATCH).bytes;
+    requireMemory(memoryBytes, members.length > 1);
+    const pieces = piecesOf(description.direction, packWeights(weights));
+    for (const { name, data } of pieces) await writeFile(join(folder, name), data);
+    described.push({
+      direction: description.direction,
+      headHidden: weights.sizes.headHidden,
+      files: pieces.map(({ name, data }) => ({ name, bytes: data.length, sha256: createHash('sha256').update(data).digest('hex') })),
+    });
+  }
+  const result: KernelDescription = {
+    formatVersion: KERNEL_FORMAT_VERSION,
+    bundle: bundle.checksums[BUNDLE_FILE] ?? '',
+    members: described,
+  };
+  await writeFile(join(folder, KERNEL_FILE), `${JSON.stringify(result)}\n`);
+  return result;
+}
+
+function piecesOf(direction: string, image: Uint8Array): Piece[] {
+  return Array.from({ length: Math.ceil(image.length / PIECE_BYTES) }, (_, index) => ({
+    name: `${direction}-kernel-${String(index).padStart(2, '0')}.bin`,
+    data: image.subarray(index * PIECE_BYTES, (index + 1) * PIECE_BYTES),
+  }));
+}
+
+function requireMemory(bytes: number, isPair: boolean): void {
+  if (bytes <= MAX_KERNEL_BYTES) return;
+  const inMebibytes = (value: number) => (value / 2 ** 20).toFixed(1);
+  throw new UserError(
+    `With 8-bit weights the bundle needs ${inMebibytes(bytes)} MiB of memory; at the edge it may have ${inMebibytes(MAX_KERNEL_BYTES)}. ` +
+      `Train a smaller model${isPair ? ', export one of its two directions' : ''}, or serve this one with \`ulmfit serve\`.`,
+  );
+}
