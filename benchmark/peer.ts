@@ -1,7 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { cacheFolder } from '../trainer/engine/cache.ts';
+import { cacheFolder, projectFolder } from '../trainer/engine/cache.ts';
 import { run } from '../trainer/engine/tools.ts';
 import type { ContenderCommand } from './contender.ts';
 import type { Skipped } from './statistics.ts';
@@ -21,7 +20,7 @@ export function pythonOf(folder: string): string {
 }
 
 /** The folder of the scripts that are the peer. */
-export const PEER_SCRIPTS = fileURLToPath(new URL('peers/', import.meta.url));
+export const PEER_SCRIPTS = join(projectFolder(), 'benchmark', 'peers');
 
 /**
  * The C library keeps freed memory for the next step instead of giving it back to the system: what makes PyTorch's language-model training

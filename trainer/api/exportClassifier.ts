@@ -1,10 +1,10 @@
 import { execFile } from 'node:child_process';
-import { basename, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { basename, join, resolve } from 'node:path';
 import type { Bundle } from '../../export/bundle.ts';
 import { UserError } from '../../text/errors.ts';
 import { tokenizeFields } from '../../text/tokenizer.ts';
 import { readDocuments } from '../data/readers.ts';
+import { projectFolder } from '../engine/cache.ts';
 
 /** How a classifier is exported. */
 export interface ExportClassifierOptions {
@@ -75,7 +75,7 @@ async function readParityDocuments({ documents, text }: ExportClassifierOptions)
  */
 export async function exportInOwnProcess(folder: string, options: ExportClassifierOptions): Promise<Bundle> {
   const { out, documents, text = [], name, version } = options;
-  const program = fileURLToPath(new URL('../bin.mjs', import.meta.url));
+  const program = join(projectFolder(), 'trainer', 'bin.mjs');
   const args = ['export', folder, '--out', out, '--documents', documents, ...text.flatMap((column) => ['--text', column])];
   if (name !== undefined) args.push('--name', name);
   if (version !== undefined) args.push('--bundle-version', version);
