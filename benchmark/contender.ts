@@ -1,7 +1,9 @@
 import { spawn, type ChildProcessByStdio } from 'node:child_process';
 import { once } from 'node:events';
+import { extname } from 'node:path';
 import { createInterface, type Interface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
+import { fileURLToPath } from 'node:url';
 import { peakMebibytesOfProcess, ticksOfProcess } from './processorTime.ts';
 import type { Ready, RunResult } from './protocol.ts';
 import type { Player } from './turns.ts';
@@ -13,6 +15,13 @@ export interface ContenderCommand {
   readonly args: readonly string[];
   /** Set in addition to this process's own. */
   readonly environment?: Readonly<Record<string, string>>;
+}
+
+/** A contender that is a module of this folder, on this Node. */
+export function ownContender(name: string, module: string, environment: Readonly<Record<string, string>> = {}): ContenderCommand {
+  // Compiled modules end otherwise than their sources.
+  const program = fileURLToPath(new URL(`${module}${extname(import.meta.url)}`, import.meta.url));
+  return { name, program: process.execPath, args: [program], environment };
 }
 
 /** How much of what a contender writes to standard error is kept for the case that it fails. */

@@ -2,7 +2,7 @@
  * Writes results of benchmarks into a document's tables, so that they agree.
  *
  * Usage: node benchmark/fillTables.ts docs/performance.md RESULT.json…
- * The results are what `ulmfit benchmark train|scaling|profile|tokenize --json` printed. Those of one kind share a table or follow each other.
+ * The results are what `ulmfit benchmark train|scaling|profile|tokenize|serve --json` printed. Those of one kind share a table or follow each other.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { markdownTable, replaceBetweenMarks } from './markdown.ts';
@@ -10,12 +10,14 @@ import type { ProfileResult } from './profileReport.ts';
 import { profileRows } from './profileReport.ts';
 import type { ScalingBenchmark } from './scaling.ts';
 import { scalingNotes, scalingRows } from './scalingReport.ts';
+import type { ServingBenchmark } from './servingBenchmark.ts';
+import { servingLoadRows, servingNotes, servingRows } from './servingReport.ts';
 import { trainingNotes, trainingRows } from './tables.ts';
 import type { TokenizingBenchmark } from './tokenizingBenchmark.ts';
 import { tokenizingNotes, tokenizingRows } from './tokenizingReport.ts';
 import type { TrainingBenchmark } from './trainingBenchmark.ts';
 
-type Result = TrainingBenchmark | ScalingBenchmark | ProfileResult | TokenizingBenchmark;
+type Result = TrainingBenchmark | ScalingBenchmark | ProfileResult | TokenizingBenchmark | ServingBenchmark;
 
 /** Operations of a profile that are shown one by one. */
 const OPERATIONS = 10;
@@ -34,6 +36,12 @@ function sectionOf(same: readonly Result[]): string {
   if (training.length > 0) {
     const notes = new Set(training.flatMap(trainingNotes));
     return [markdownTable(trainingRows(training.flatMap(({ measurements }) => measurements))), '', ...notes].join('\n');
+  }
+  const serving = same.filter((result) => result.benchmark === 'serve');
+  if (serving.length > 0) {
+    const [first, ...others] = serving as [ServingBenchmark, ...ServingBenchmark[]];
+    const all = { ...first, measurements: [first, ...others].flatMap(({ measurements }) => measurements) };
+    return [markdownTable(servingRows(all)), '', markdownTable(servingLoadRows(all)), '', ...servingNotes(all)].join('\n');
   }
   return same.map(tableOf).join('\n\n');
 }

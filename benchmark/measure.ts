@@ -1,6 +1,5 @@
-import { fileURLToPath } from 'node:url';
 import { processorHasBf16 } from '../trainer/engine/precision.ts';
-import { Contender, type ContenderCommand } from './contender.ts';
+import { Contender, ownContender, type ContenderCommand } from './contender.ts';
 import { summarize, type Measurement } from './measurement.ts';
 import { LIMIT, OURS, PYTORCH } from './names.ts';
 import { peerCommand, type Peer } from './peer.ts';
@@ -25,7 +24,7 @@ export interface MeasureOptions {
  */
 export async function measure(workload: Workload, { repeats, steps, peer, log, anyLoad }: MeasureOptions): Promise<Measurement> {
   const turns = turnsOf(workload.task, steps);
-  const commands = [ourCommand(OURS, 'ours.ts', workload), peerCommand(PYTORCH, workload, peer), ourCommand(LIMIT, 'limit.ts', workload)];
+  const commands = [ourCommand(OURS, 'ours', workload), peerCommand(PYTORCH, workload, peer), ourCommand(LIMIT, 'limit', workload)];
   const missing = unavailable(workload);
   const contenders: Contender[] = [];
   const skipped = new Map<string, Skipped>();
@@ -55,8 +54,6 @@ function unavailable({ device, precision }: Workload): Skipped | undefined {
   return { skipped: `this processor has no instructions for ${precision}` };
 }
 
-/** A contender of this folder, on this Node. */
-function ourCommand(name: string, file: string, { device, precision }: Workload): ContenderCommand {
-  const environment = { ULMFIT_DEVICE: device, ULMFIT_PRECISION: precision };
-  return { name, program: process.execPath, args: [fileURLToPath(new URL(file, import.meta.url))], environment };
+function ourCommand(name: string, module: string, { device, precision }: Workload): ContenderCommand {
+  return ownContender(name, module, { ULMFIT_DEVICE: device, ULMFIT_PRECISION: precision });
 }

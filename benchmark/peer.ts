@@ -1,7 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { cacheFolder } from '../trainer/engine/cache.ts';
+import { cacheFolder, projectFolder } from '../trainer/engine/cache.ts';
 import { run } from '../trainer/engine/tools.ts';
 import type { ContenderCommand } from './contender.ts';
 import type { Skipped } from './statistics.ts';
@@ -21,7 +20,7 @@ export function pythonOf(folder: string): string {
 }
 
 /** The folder of the scripts that are the peer. */
-export const PEER_SCRIPTS = fileURLToPath(new URL('peers/', import.meta.url));
+export const PEER_SCRIPTS = join(projectFolder(), 'benchmark', 'peers');
 
 /**
  * The C library keeps freed memory for the next step instead of giving it back to the system: what makes PyTorch's language-model training
@@ -45,14 +44,33 @@ export async function findPeer(given: string | undefined): Promise<Peer> {
   return { skipped: `${python} does not run PyTorch with fastai (${reason}); \`ulmfit benchmark setup-peer\` installs them` };
 }
 
+/** How a peer is started, or that it is left out. */
+export type PeerCommand = ContenderCommand | (Skipped & { readonly name: string });
+
 /** How the peer is started for a workload. */
-export function peerCommand(name: string, workload: Workload, peer: Peer): ContenderCommand | (Skipped & { readonly name: string }) {
-  if ('skipped' in peer) return { name, ...peer };
+export function peerCommand(name: string, workload: Workload, peer: Peer): PeerCommand {
   const script = workload.task === 'lm' ? 'language_model.py' : 'classifier.py';
+  return scriptCommand(name, script, peer, workload.task === 'lm' ? KEEP_FREED_MEMORY : {});
+}
+
+/** The peers of `benchmark serve`: the classifier as fastai leaves it, and in smaller numbers. */
+export const SERVING_PEERS = [
+  { name: 'fastai fp32', variant: 'fastai' },
+  { name: 'PyTorch int8', variant: 'int8' },
+  { name: 'PyTorch bf16', variant: 'bf16' },
+] as const;
+
+/** How a peer of `benchmark serve` is started. */
+export function servingPeerCommand(name: string, peer: Peer): PeerCommand {
+  return scriptCommand(name, 'serving.py', peer);
+}
+
+function scriptCommand(name: string, script: string, peer: Peer, environment: Readonly<Record<string, string>> = {}): PeerCommand {
+  if ('skipped' in peer) return { name, ...peer };
   return {
     name,
     program: peer.python,
     args: [join(PEER_SCRIPTS, script)],
-    environment: { PYTHONDONTWRITEBYTECODE: '1', PYTHONWARNINGS: 'ignore', ...(workload.task === 'lm' && KEEP_FREED_MEMORY) },
+    environment: { PYTHONDONTWRITEBYTECODE: '1', PYTHONWARNINGS: 'ignore', ...environment },
   };
 }

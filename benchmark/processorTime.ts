@@ -24,5 +24,14 @@ export function busyTicks(stat: string = readFileSync('/proc/stat', 'utf8')): nu
 
 /** The most memory that a process has held so far (resident set), in MiB: `VmHWM` of proc_pid_status(5). */
 export function peakMebibytesOfProcess(pid: number): number {
-  return Number(/^VmHWM:\s*(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024;
+  return mebibytesOf(pid, 'VmHWM');
+}
+
+/** The memory that a process holds now (resident set), in MiB: `VmRSS` of proc_pid_status(5). */
+export function residentMebibytesOfProcess(pid: number): number {
+  return mebibytesOf(pid, 'VmRSS');
+}
+
+function mebibytesOf(pid: number, field: string): number {
+  return Number(new RegExp(`^${field}:\\s*(\\d+) kB$`, 'm').exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024;
 }

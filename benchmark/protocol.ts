@@ -19,7 +19,7 @@ export interface RunRequest {
 }
 
 export interface RunResult {
-  /** Time of all steps of the request together. */
+  /** Time of all steps of the request together; where the work says itself what counts, of that alone. */
   readonly seconds: number;
   /** Tokens that came out, of tokenizing. */
   readonly tokens?: number;
@@ -29,7 +29,7 @@ export interface RunResult {
 export interface Work {
   readonly versions: Readonly<Record<string, string>>;
   /** Does the steps and waits for the device; the time it takes is what is measured. What it gives goes to the parent. */
-  run(steps: readonly number[]): Omit<RunResult, 'seconds'> | void | Promise<Omit<RunResult, 'seconds'>>;
+  run(steps: readonly number[]): Partial<RunResult> | void | Promise<Partial<RunResult>>;
 }
 
 /** Serves the parent: the main function of a contender that is written in TypeScript. */

@@ -1,9 +1,8 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { readCorpusFields } from '../trainer/data/corpus.ts';
-import { Contender, type ContenderCommand } from './contender.ts';
+import { Contender, ownContender, type ContenderCommand } from './contender.ts';
 import { FreshContender } from './freshContender.ts';
 import { thisMachine, type Machine } from './machine.ts';
 import { FASTAI, OURS } from './names.ts';
@@ -117,7 +116,7 @@ async function measureThreads(
   options: TokenizingBenchmarkOptions,
 ): Promise<TokenizingMeasurement> {
   const { repeats, peer, log, anyLoad } = options;
-  const ours = new FreshContender(ourCommand(), work, log);
+  const ours = new FreshContender(ownContender(OURS, 'oursTokenizing'), work, log);
   // What fastai remembers is in the tokenizer, of which it makes a new one for each turn.
   const fastai = 'skipped' in peer ? undefined : await Contender.start(peerCommand(peer.python), work, log);
   try {
@@ -151,10 +150,6 @@ async function measureThreads(
   } finally {
     await fastai?.stop();
   }
-}
-
-function ourCommand(): ContenderCommand {
-  return { name: OURS, program: process.execPath, args: [fileURLToPath(new URL('oursTokenizing.ts', import.meta.url))] };
 }
 
 function peerCommand(python: string): ContenderCommand {

@@ -32,10 +32,7 @@ const PUNCTUATION: readonly (readonly [after: string, oneIn: number])[] = [
  */
 export function generatedReviews(count: number): string[] {
   const random = mulberry32(2);
-  const word = (): string => {
-    const rank = Math.floor(WORDS ** random());
-    return Array.from(rank.toString(16), (digit) => SYLLABLES[parseInt(digit, 16)]).join('');
-  };
+  const word = (): string => generatedWord(Math.floor(WORDS ** random()));
   const sentence = (words: number): string => {
     const text = Array.from(
       { length: words },
@@ -51,6 +48,11 @@ export function generatedReviews(count: number): string[] {
     const sentences = Math.max(1, Math.round(tokens / 20));
     return Array.from({ length: sentences }, () => sentence(8 + Math.floor(16 * random()))).join(' ');
   });
+}
+
+/** The made-up word of a rank, 1 for the most frequent one. */
+export function generatedWord(rank: number): string {
+  return Array.from(rank.toString(16), (digit) => SYLLABLES[parseInt(digit, 16)]).join('');
 }
 
 /** So many of some items, evenly spaced; all, where there are no more. */

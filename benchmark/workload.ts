@@ -38,7 +38,7 @@ export interface ClassifierWorkload extends CommonWorkload {
 export type Workload = LanguageModelWorkload | ClassifierWorkload;
 
 /** The words of the model where a user names none: fewer than {@link PRESETS}' for the sake of comparability with published figures. */
-const VOCABULARY: Readonly<Record<Preset, number>> = { small: 15_000, base: 30_000 };
+export const VOCABULARY: Readonly<Record<Preset, number>> = { small: 15_000, base: 30_000 };
 
 const STREAMS: Readonly<Record<Preset, number>> = { small: 64, base: 32 };
 const WINDOW = 70;

@@ -143,7 +143,7 @@ it('Node alone finds the package by its name too, and loads no TensorFlow until 
     console.log(JSON.stringify({ names, loaded }));
   `;
   const output = await new Promise<string>((resolve, reject) => {
-    execFile(process.execPath, ['--input-type=module', '-e', script], { cwd: ROOT }, (error, stdout) =>
+    execFile(process.execPath, ['--conditions=ulmfit-source', '--input-type=module', '-e', script], { cwd: ROOT }, (error, stdout) =>
       error === null ? resolve(stdout) : reject(new Error(error.message)),
     );
   });

@@ -62,8 +62,12 @@ const RULES: Readonly<Record<string, { readonly may: readonly string[]; readonly
     mayNot: ['node:fs', 'onnxruntime-node', '../export/bundleFolder.ts', '../trainer/index.ts', '@tensorflow/tfjs-core'],
   },
   'benchmark/limit.ts': {
-    may: ['node:fs', '../trainer/engine/operations.ts', '../text/errors.ts'],
-    mayNot: ['@tensorflow/tfjs-core', '../export/bundle.ts', '../serve/app.ts', '../test/temporaryFolder.ts'],
+    may: ['node:fs', '../trainer/engine/operations.ts', '../text/errors.ts', '../serve/chunkScheduler.ts'],
+    mayNot: ['@tensorflow/tfjs-core', 'onnxruntime-node', '../workers/prepare.ts', '../test/temporaryFolder.ts'],
+  },
+  'benchmark/bareGraph.ts': {
+    may: ['onnxruntime-node', '../export/bundleFolder.ts', '../serve/graphRuntime.ts'],
+    mayNot: ['@tensorflow/tfjs-core', 'onnxruntime-web', '../workers/prepare.ts', '../test/temporaryFolder.ts'],
   },
   'trainer/commands/benchmark.ts': { may: ['../../benchmark/peer.ts'], mayNot: ['@tensorflow/tfjs-core'] },
   'export/graph/chunkStep.ts': {

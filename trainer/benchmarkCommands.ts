@@ -2,7 +2,7 @@ import { type Command, Option } from '@commander-js/extra-typings';
 
 import { examples } from './commands/help.ts';
 import * as options from './commands/options.ts';
-import { positiveInteger } from './commands/values.ts';
+import { nonNegativeInteger, positiveInteger } from './commands/values.ts';
 import { PRECISIONS } from './engine/precision.ts';
 
 const PRESET_CHOICES = ['small', 'base'] as const;
@@ -87,6 +87,37 @@ export function addBenchmarkCommands(program: Command): void {
       ]),
     )
     .action(async (given) => (await import('./commands/benchmark.ts')).benchmarkTokenize(given));
+
+  benchmark
+    .command('serve')
+    .description(
+      "Serving speed and memory over HTTP, beside the graph alone and beside fastai's classifier on PyTorch, in turns within one run.",
+    )
+    .addOption(new Option('--preset <name>', 'sizes of the model').choices([...PRESET_CHOICES, 'both'] as const).default<'both'>('both'))
+    .addOption(
+      new Option('--precision <name>', "type of the bundle's weights").choices(['fp32', 'int8', 'both'] as const).default<'both'>('both'),
+    )
+    .addOption(
+      new Option('--documents <count>', 'documents of a measurement (default: 320 for small, 128 for base)').argParser(positiveInteger),
+    )
+    .addOption(new Option('--clients <count>', 'requests at a time').default(64).argParser(positiveInteger))
+    .addOption(
+      new Option('--requests <count>', 'short requests over which memory is watched; 0 leaves that out')
+        .default(100_000)
+        .argParser(nonNegativeInteger),
+    )
+    .addOption(repeats(3))
+    .addOption(new Option('--peer <python>', 'a Python with PyTorch and fastai (default: the one of "ulmfit benchmark setup-peer")'))
+    .addOption(anyLoad())
+    .addOption(options.json('every figure'))
+    .addHelpText(
+      'after',
+      examples([
+        ['ulmfit benchmark serve', 'about 15 minutes, on a machine that does nothing else'],
+        ['ulmfit benchmark serve --preset small --precision int8 --requests 0', 'three minutes'],
+      ]),
+    )
+    .action(async (given) => (await import('./commands/benchmark.ts')).benchmarkServe(given));
 
   benchmark
     .command('setup-peer')

@@ -1,21 +1,22 @@
 #!/usr/bin/env node
-// Starts the command line. Plain JavaScript for any Node, because the sources are TypeScript, which Node runs from 22.18 on.
+// Starts the command line. Plain JavaScript for any Node, because the sources are TypeScript, which Node runs from 22.18 on. Where npm has
+// installed this as a package, Node takes JavaScript alone, and the package has it in dist.
 import { spawn } from 'node:child_process';
 import { existsSync, realpathSync } from 'node:fs';
 import { constants } from 'node:os';
 import { fileURLToPath } from 'node:url';
 
-/** The Node that `npm ci` brings along as a development dependency. */
+/** The Node that `npm ci` brings along as a development dependency of the repository. */
 const ownNode = fileURLToPath(new URL('../node_modules/.bin/node', import.meta.url));
 
 if (runsTypeScript()) {
-  const { main } = await import('./main.ts');
+  const { main } = await import(import.meta.url.includes('/node_modules/') ? '../dist/trainer/main.js' : './main.ts');
   await main(process.argv.slice(2));
 } else if (existsSync(ownNode) && realpathSync(ownNode) !== realpathSync(process.execPath)) {
   await startAgain(ownNode);
 } else {
   console.error(
-    `ulmfit needs Node.js 22.18 or newer, and this is ${process.version}. Install a newer one, or run npm ci, which brings its own.`,
+    `ulmfit needs Node.js 22.18 or newer, and this is ${process.version}. Install a newer one; in a copy of the repository, npm ci brings its own.`,
   );
   process.exitCode = 1;
 }

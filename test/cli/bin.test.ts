@@ -29,7 +29,7 @@ test('an old Node is refused in one sentence', async () => {
   expect(await run(['--require', await preload(OLD_NODE), BIN, '--version'])).toEqual({
     code: 1,
     stdout: '',
-    stderr: `ulmfit needs Node.js 22.18 or newer, and this is ${process.version}. Install a newer one, or run npm ci, which brings its own.\n`,
+    stderr: `ulmfit needs Node.js 22.18 or newer, and this is ${process.version}. Install a newer one; in a copy of the repository, npm ci brings its own.\n`,
   });
 });
 

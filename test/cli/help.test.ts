@@ -60,6 +60,7 @@ test('the program has its commands', () => {
     'benchmark scaling',
     'benchmark profile',
     'benchmark tokenize',
+    'benchmark serve',
     'benchmark setup-peer',
   ]);
 });

@@ -1,10 +1,10 @@
 import { execFile } from 'node:child_process';
-import { basename, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { basename, join, resolve } from 'node:path';
 import type { Bundle, Precision } from '../../export/bundle.ts';
 import { UserError } from '../../text/errors.ts';
 import { tokenizeFields } from '../../text/tokenizer.ts';
 import { readDocuments } from '../data/readers.ts';
+import { projectFolder } from '../engine/cache.ts';
 
 /** How a classifier is exported. */
 export interface ExportClassifierOptions {
@@ -85,7 +85,7 @@ async function readParityDocuments({ documents, text, precision = 'fp32' }: Expo
  */
 export async function exportInOwnProcess(folder: string, options: ExportClassifierOptions): Promise<Bundle> {
   const { out, documents, text = [], name, version, precision = 'fp32' } = options;
-  const program = fileURLToPath(new URL('../bin.mjs', import.meta.url));
+  const program = join(projectFolder(), 'trainer', 'bin.mjs');
   const args = ['export', folder, '--out', out, '--documents', documents, ...text.flatMap((column) => ['--text', column])];
   if (precision !== 'fp32') args.push(`--${precision}`);
   if (name !== undefined) args.push('--name', name);

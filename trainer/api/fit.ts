@@ -1,10 +1,10 @@
 import { mkdir, readFile, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { Bundle, Precision } from '../../export/bundle.ts';
 import { UserError } from '../../text/errors.ts';
 import { writeFileAtomically } from '../checkpoint/atomicFile.ts';
 import { isPair } from '../checkpoint/modelFolder.ts';
+import { projectFolder } from '../engine/cache.ts';
 import { CLASSIFIER_TRAINING, DEFAULT_SEED } from '../recipe/defaults.ts';
 import { readEvaluation, type ClassifierEvaluation } from '../report/evaluation.ts';
 import { exportClassifier } from './exportClassifier.ts';
@@ -154,7 +154,7 @@ async function trainNext(data: string, from: string, folders: Folders, options: 
  * @throws UserError where it was left out
  */
 async function modelThatComesAlong(): Promise<string> {
-  const path = fileURLToPath(new URL('../../models/wiki-small', import.meta.url));
+  const path = join(projectFolder(), 'models', 'wiki-small');
   if (await exists(join(path, 'model.json'))) return path;
   throw new UserError('This installation has no language model of its own. Name one with --from.');
 }

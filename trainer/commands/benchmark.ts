@@ -4,6 +4,7 @@ import { printJson, printLine } from '../report/results.ts';
 import { aligned } from '../report/tables.ts';
 import { findPeer } from '../../benchmark/peer.ts';
 import { profileRows, type ProfileResult } from '../../benchmark/profileReport.ts';
+import type { BundlePrecision } from '../../benchmark/randomClassifier.ts';
 import { setupPeer } from '../../benchmark/setupPeer.ts';
 import { trainingNotes, trainingRows, type Rows } from '../../benchmark/tables.ts';
 import { trainingBenchmark } from '../../benchmark/trainingBenchmark.ts';
@@ -33,6 +34,19 @@ export interface BenchmarkTokenizeOptions {
   readonly documents: number;
   readonly repeats: number;
   /** A Python with fastai. */
+  readonly peer?: string | undefined;
+  readonly anyLoad?: boolean | undefined;
+  readonly json?: boolean | undefined;
+}
+
+export interface BenchmarkServeOptions {
+  readonly preset: Preset | 'both';
+  readonly precision: BundlePrecision | 'both';
+  readonly documents?: number | undefined;
+  readonly clients: number;
+  readonly requests: number;
+  readonly repeats: number;
+  /** A Python with PyTorch and fastai. */
   readonly peer?: string | undefined;
   readonly anyLoad?: boolean | undefined;
   readonly json?: boolean | undefined;
@@ -78,6 +92,21 @@ export async function benchmarkTokenize({ json, peer, ...options }: BenchmarkTok
   const result = await tokenizingBenchmark({ ...options, log, peer: await findPeer(peer) });
   if (json === true) await printJson(result);
   else await printTable(tokenizingRows(result), tokenizingNotes(result));
+}
+
+/** `ulmfit benchmark serve`: serving speed beside PyTorch's and the graph's own. */
+export async function benchmarkServe({ preset, precision, json, peer, ...options }: BenchmarkServeOptions): Promise<void> {
+  const { servingBenchmark } = await import('../../benchmark/servingBenchmark.ts');
+  const { servingLoadRows, servingNotes, servingRows } = await import('../../benchmark/servingReport.ts');
+  const result = await servingBenchmark({
+    ...options,
+    presets: preset === 'both' ? ['small', 'base'] : [preset],
+    precisions: precision === 'both' ? ['fp32', 'int8'] : [precision],
+    peer: await findPeer(peer),
+    log,
+  });
+  if (json === true) await printJson(result);
+  else await printLine([aligned(servingRows(result)), '', aligned(servingLoadRows(result)), '', ...servingNotes(result)].join('\n'));
 }
 
 /** `ulmfit benchmark scaling`: training speed against the sizes that decide it. */

@@ -1,3 +1,4 @@
+import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import type { Fields, TokenizedBatch } from './batchTokenizer.ts';
 import { ThreadWords } from './threadWords.ts';
@@ -60,7 +61,7 @@ export class TokenizingThreads {
 
   #start(): Thread {
     // Without this process's own flags, of which some, such as --input-type, would make a thread fail.
-    const worker = new Worker(new URL('tokenizingThread.ts', import.meta.url), {
+    const worker = new Worker(new URL(`tokenizingThread${extname(import.meta.url)}`, import.meta.url), {
       execArgv: [],
       resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION },
     });

@@ -4,6 +4,7 @@ import { createRequire } from 'node:module';
 import { cpus, homedir } from 'node:os';
 import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { UserError } from '../../text/errors.ts';
 import { engineBuild, type EngineBuild } from './platform.ts';
 import type { Wheel } from './wheels.ts';
 
@@ -112,9 +113,27 @@ export function addonsOf(layout: EngineLayout): readonly Addon[] {
   return layout.build.device === 'gpu' ? [...forAll, layout.libraryOpener] : forAll;
 }
 
-/** The folder of an installed npm package, wherever npm has put it. */
+/**
+ * The folder of an installed npm package, wherever npm has put it.
+ *
+ * @throws UserError where it is not installed: what only training needs does not come along with ulmfit
+ */
 export function packageFolder(name: string): string {
-  return dirname(createRequire(import.meta.url).resolve(`${name}/package.json`));
+  try {
+    return dirname(createRequire(import.meta.url).resolve(`${name}/package.json`));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'MODULE_NOT_FOUND') throw error;
+    throw new UserError(
+      `Training needs the package ${name}, which is not installed. Run \`npm install --ignore-scripts ${name}@${peerVersion(name)}\`, then \`npx ulmfit setup\`.`,
+    );
+  }
+}
+
+/** The version of a package that this program was made for. */
+function peerVersion(name: string): string {
+  const path = join(projectFolder(), 'package.json');
+  const { peerDependencies } = JSON.parse(readFileSync(path, 'utf8')) as { peerDependencies: Readonly<Record<string, string>> };
+  return peerDependencies[name] ?? 'latest';
 }
 
 /** The folder of this project's package.json: sources that are not JavaScript are found from there, compiled or not. */
