@@ -140,7 +140,7 @@ export function createProgram(): Command {
   program
     .command('serve')
     .description('Serve a bundle over HTTP on this machine.')
-    .argument('<bundle>', 'folder written by ulmfit export')
+    .argument('[bundle]', 'folder written by ulmfit export, or the name of a classifier that came with ulmfit (default: the only one)')
     .addOption(new Option('--port <number>', 'TCP port; 0 takes any that is free').default(8080).argParser(port))
     .addOption(new Option('--host <address>', 'address to listen on; 0.0.0.0 is all of them').default('127.0.0.1'))
     .addOption(new Option('--max-batch <documents>', 'documents computed at a time').default(16).argParser(positiveInteger))
@@ -150,7 +150,12 @@ export function createProgram(): Command {
         .argParser(positiveInteger),
     )
     .addOption(new Option('--max-body <bytes>', 'largest request').default(8 * 1024 * 1024, '8388608, 8 MiB').argParser(positiveInteger))
-    .addHelpText('after', examples([['ulmfit serve bundles/reviews --port 8000', 'answers at http://127.0.0.1:8000/v1/classify']]))
+    .addHelpText('after', 
+      examples([
+        ['ulmfit serve bundles/reviews --port 8000', 'answers at http://127.0.0.1:8000/v1/classify'],
+        ['ulmfit serve', 'the sentiment classifier that came with ulmfit'],
+      ]),
+)
     .action(async (bundle, given) => (await import('./commands/serve.ts')).serve(bundle, given));
 
   program.commandsGroup('Measuring:');

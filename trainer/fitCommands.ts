@@ -15,7 +15,7 @@ export function addFitCommands(program: Command): void {
     .optionsGroup('Model:')
     .addOption(new Option('--out <folder>', 'folder that gets language-model, classifier and bundle').makeOptionMandatory())
     .addOption(
-      new Option('--from <model>', 'pretrained language model, or a pair of them (default: the small English one that comes along)'),
+      new Option('--from <model>', `${options.LANGUAGE_MODEL} (default)`),
     )
     .addOption(options.direction())
     .optionsGroup('Documents:')

@@ -1,6 +1,5 @@
 import { mkdir, readFile, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { Bundle } from '../../export/bundle.ts';
 import { UserError } from '../../text/errors.ts';
 import { writeFileAtomically } from '../checkpoint/atomicFile.ts';
@@ -59,6 +58,9 @@ export interface FitResult {
   readonly description?: Bundle | undefined;
 }
 
+/** The small English one that comes along. */
+const SHIPPED_LANGUAGE_MODEL = 'wiki-small';
+
 /** Epochs of a quick fit. A classifier needs five to train every layer group once. */
 const QUICK = { fineTuneEpochs: 1, trainEpochs: 5 } as const;
 
@@ -85,7 +87,7 @@ interface Folders {
  */
 export async function fit(data: string, options: FitOptions): Promise<FitResult> {
   const { out, text, test, onBegin } = options;
-  const from = options.from ?? (await modelThatComesAlong());
+  const { from = SHIPPED_LANGUAGE_MODEL } = options;
   const folders: Folders = { languageModel: join(out, 'language-model'), classifier: join(out, 'classifier'), bundle: join(out, 'bundle') };
   await refuseBadLabels(data, options);
   await beginFit(options, folders, { command: 'fit', data, ...decisions({ ...given(options), from }) });
@@ -138,17 +140,6 @@ async function trainNext(data: string, from: string, folders: Folders, options: 
   const out = folders.classifier;
   const { interrupted } = await train(data, { ...start, out, ...answers, ...epochs, seed, batch, resume, signal, onStep, onNote });
   return !interrupted;
-}
-
-/**
- * The language model that this program comes with.
- *
- * @throws UserError where it was left out
- */
-async function modelThatComesAlong(): Promise<string> {
-  const path = fileURLToPath(new URL('../../models/wiki-small', import.meta.url));
-  if (await exists(join(path, 'model.json'))) return path;
-  throw new UserError('This installation has no language model of its own. Name one with --from.');
 }
 
 /**
