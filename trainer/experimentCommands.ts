@@ -131,7 +131,7 @@ export function addExperimentCommands(program: Command): void {
     });
 }
 
-const from = () => new Option('--from <model>', 'pretrained language model, or a pair of them');
+const from = () => new Option('--from <model>', options.LANGUAGE_MODEL);
 
 const outFolder = () => new Option('--out <folder>', 'folder to write; a finished run in it is not repeated').makeOptionMandatory();
 

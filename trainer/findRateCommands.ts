@@ -16,7 +16,7 @@ export function addFindRateCommands(program: Command): void {
     .description('Look for a learning rate: train for a step at each of many rates, from far too low to far too high. No model is changed.')
     .argument('<data>', 'what the step would be given')
     .optionsGroup('Test:')
-    .addOption(new Option('--from <model>', 'language model that the step starts from').makeOptionMandatory())
+    .addOption(new Option('--from <model>', options.LANGUAGE_MODEL).makeOptionMandatory())
     .addOption(new Option('--step <name>', 'the step that the rate is for').choices(RATE_STEPS).default('train'))
     .addOption(new Option('--direction <name>', 'which model of a pair (default: the forward one)').choices(['forward', 'backward']))
     .addOption(

@@ -8,7 +8,7 @@ export function addReportCommands(program: Command): void {
   program
     .command('evaluate')
     .description('Measure a model: accuracy and figures for each label; for a language model loss and perplexity.')
-    .argument('<model>', 'model folder, or a pair of them')
+    .argument('<model>', 'model folder, or a pair of them, or the name of a model that came with ulmfit')
     .argument('<data>', 'labelled documents; a corpus for a language model')
     .addOption(options.text())
     .addOption(options.label())
@@ -22,6 +22,7 @@ export function addReportCommands(program: Command): void {
       examples([
         ['ulmfit evaluate models/reviews test.csv --report reviews.html', 'a page to look at'],
         ['ulmfit evaluate models/reviews test.csv --json', 'figures for machines'],
+        ['ulmfit evaluate wiki-small articles.txt', 'loss, perplexity and unknown words of the language model that came with ulmfit'],
       ]),
     )
     .action(async (model, data, given) => (await import('./commands/evaluate.ts')).evaluate(model, data, given));

@@ -12,8 +12,9 @@ export function addServeCommands(program: Command): void {
     .command('serve')
     .description('Serve bundles over HTTP on this machine.')
     .argument(
-      '<bundle...>',
-      'folders written by ulmfit export, each with another name if need be: name=folder; the first is the default model',
+      '[bundle...]',
+      'folders written by ulmfit export, or names of classifiers that came with ulmfit, each with another name if need be: name=folder; ' +
+        'the first is the default model (default: the only classifier that came with ulmfit)',
     )
     .addOption(new Option('--port <number>', 'TCP port; 0 takes any that is free').default(8080).argParser(port))
     .addOption(new Option('--host <address>', 'address to listen on; 0.0.0.0 is all of them').default('127.0.0.1'))
@@ -43,6 +44,7 @@ export function addServeCommands(program: Command): void {
       'after',
       examples([
         ['ulmfit serve bundles/reviews --port 8000', 'answers at http://127.0.0.1:8000/v1/classify'],
+        ['ulmfit serve', 'the sentiment classifier that came with ulmfit'],
         ['ulmfit serve bundles/reviews topics=bundles/topics-de', 'two models: /v1/models/topics/classify is the second'],
         ['ulmfit serve bundles/reviews --keys keys.json --models-root bundles', 'new versions over HTTP, with an admin key'],
       ]),

@@ -86,7 +86,7 @@ export function addTrainingCommands(program: Command): void {
     .description('Step 2: fine-tune a language model on the text of your documents. Labels are not looked at.')
     .argument('<data>', 'texts of the kind to be classified, the more the better')
     .optionsGroup('Model:')
-    .addOption(new Option('--from <model>', 'pretrained language model, or a pair of them'))
+    .addOption(new Option('--from <model>', options.LANGUAGE_MODEL))
     .addOption(options.out())
     .addOption(options.direction())
     .optionsGroup('Text:')
@@ -121,7 +121,7 @@ export function addTrainingCommands(program: Command): void {
     .addHelpText('after', CORPUS_HELP)
     .addHelpText(
       'after',
-      examples([['ulmfit finetune reviews.csv --from models/wiki --out models/reviews-lm', 'all reviews, labelled or not']]),
+      examples([['ulmfit finetune reviews.csv --from wiki-small --out models/reviews-lm', 'all reviews, labelled or not']]),
     )
     .action(async (data, _, command) => {
       requireFrom(command);
@@ -133,7 +133,7 @@ export function addTrainingCommands(program: Command): void {
     .description('Step 3: train a classifier on labelled documents.')
     .argument('<data>', 'labelled documents')
     .optionsGroup('Model:')
-    .addOption(new Option('--from <model>', 'language model to start from, fine-tuned or not, or a pair of them').conflicts('fromScratch'))
+    .addOption(new Option('--from <model>', `${options.LANGUAGE_MODEL}; fine-tuned or not`).conflicts('fromScratch'))
     .addOption(new Option('--from-scratch', 'start from random weights, without a language model'))
     .addOption(options.out())
     .addOption(options.direction())

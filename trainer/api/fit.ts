@@ -61,6 +61,9 @@ export interface FitResult {
   readonly description?: Bundle | undefined;
 }
 
+/** The small English one that comes along. */
+const SHIPPED_LANGUAGE_MODEL = 'wiki-small';
+
 /** Epochs of a quick fit. A classifier needs five to train every layer group once. */
 const QUICK = { fineTuneEpochs: 1, trainEpochs: 5 } as const;
 
@@ -87,7 +90,7 @@ interface Folders {
  */
 export async function fit(data: string, options: FitOptions): Promise<FitResult> {
   const { out, text, test, onBegin } = options;
-  const from = options.from ?? (await modelThatComesAlong());
+  const { from = SHIPPED_LANGUAGE_MODEL } = options;
   const folders: Folders = { languageModel: join(out, 'language-model'), classifier: join(out, 'classifier'), bundle: join(out, 'bundle') };
   await refuseBadLabels(data, options);
   await beginFit(options, folders, { command: 'fit', data, ...decisions({ ...given(options), from }) });

@@ -8,6 +8,7 @@ import { classifierShapes, languageModelShapes } from '../model/parameters.ts';
 import { outputsOf, TASKS } from '../model/task.ts';
 import { writeFileAtomically } from './atomicFile.ts';
 import { floatValues, readSafetensors, toFloat16, writeSafetensors, type Tensor as FileTensor } from './safetensors.ts';
+import { locateModel, shippedModels } from './shippedModels.ts';
 
 const positive = v.pipe(v.number(), v.integer(), v.minValue(1));
 
@@ -116,9 +117,11 @@ export const PAIR = ['forward', 'backward'] as const;
 /**
  * Reads a model folder, or both models of a pair folder, the forward one first.
  *
+ * @param pathOrName the folder, or the name of a model that came with this program
  * @throws UserError as {@link readModel} does, and where the models of a pair do not belong together
  */
-export async function readMembers(folder: string, kind?: ModelDescription['kind']): Promise<StoredModel[]> {
+export async function readMembers(pathOrName: string, kind?: ModelDescription['kind']): Promise<StoredModel[]> {
+  const folder = await locateModel(pathOrName);
   if (!(await isPair(folder))) return [await readModel(folder, kind)];
   const members: StoredModel[] = [];
   for (const direction of PAIR) {
@@ -150,8 +153,11 @@ function words(kind: ModelDescription['kind']): string {
 
 async function readDescription(folder: string): Promise<ModelDescription> {
   const path = join(folder, 'model.json');
-  if (!(await isFolder(folder)))
-    throw new UserError(`There is no model folder ${folder}. Give the path of a folder that holds model.json.`);
+  if (!(await isFolder(folder))) {
+    const names = (await shippedModels()).map((name) => `"${name}"`).join(', ');
+    const orName = names === '' ? '' : `, or the name of a model that came with ulmfit: ${names}`;
+    throw new UserError(`There is no model folder ${folder}. Give the path of a folder that holds model.json${orName}.`);
+  }
   const json = await readJson(path, `${folder} is not a model folder: model.json is missing. A folder of an unfinished run has none yet.`);
   const version = typeof json === 'object' && json !== null && 'schemaVersion' in json ? Number(json.schemaVersion) : Number.NaN;
   if (version > MODEL_SCHEMA_VERSION) {

@@ -59,6 +59,9 @@ export interface ExportOptions extends BundlePrecisionFlags {
   readonly json?: boolean | undefined;
 }
 
+/** What may be given where a command needs a language model to start from. */
+export const LANGUAGE_MODEL = 'folder of a language model, or of a pair of them, or the name of one that came with ulmfit: wiki-small';
+
 export const out = () => new Option('--out <folder>', 'model folder to write; checkpoints and metrics lie in it too').makeOptionMandatory();
 
 /** @param usual told in the help where the command line has no default of its own */

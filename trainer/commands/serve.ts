@@ -1,5 +1,6 @@
 import type { LogLevel } from '../../serve/node/log.ts';
 import type { ModelSource } from '../../serve/node/modelStore.ts';
+import { locateBundle, shippedBundles } from '../checkpoint/shippedModels.ts';
 import { UserError } from '../../text/errors.ts';
 
 /** What the command line can set; a limit that is left out has the server's default. */
@@ -37,14 +38,15 @@ export interface ServeOptions {
  *
  * stdout gets one line, `listening on http://127.0.0.1:8080`, once requests are taken; stderr an example to paste, and the log.
  *
- * @param bundles folders that `ulmfit export` wrote, each as `folder` or `name=folder`.
+ * @param bundles folders that `ulmfit export` wrote, or names of classifiers that came with this program, each as itself or as `name=folder`;
+ *   default: the only classifier that came with it.
  * @throws UserError when a bundle or the keys cannot be read, an option makes no sense, or the address is taken.
  */
 export async function serve(bundles: readonly string[], options: ServeOptions = {}): Promise<void> {
   // Loaded here so that the other commands need no onnxruntime.
   const { startServer } = await import('../../serve/node/server.ts');
   const { keys, corsOrigin, rate, maxBody, maxText, deadline, drain, ...same } = options;
-  const server = await startServer(bundles.map(sourceOf), {
+  const server = await startServer(await sourcesOf(bundles), {
     ...same,
     keysFile: keys,
     corsOrigins: corsOrigin,
@@ -68,14 +70,28 @@ export async function serve(bundles: readonly string[], options: ServeOptions = 
   await server.stop();
 }
 
+/** @throws UserError where none came with this program, or several */
+async function onlyShippedBundle(): Promise<string> {
+  const names = await shippedBundles();
+  const [name] = names;
+  if (name === undefined) throw new UserError('There is no bundle to serve. Name a folder that "ulmfit export" or "ulmfit fit" wrote.');
+  if (names.length > 1) throw new UserError(`Name the classifier to serve: ${names.join(', ')}, or the folder of a bundle.`);
+  return locateBundle(name);
+}
+
+async function sourcesOf(bundles: readonly string[]): Promise<ModelSource[]> {
+  if (bundles.length === 0) return [{ folder: await onlyShippedBundle() }];
+  return Promise.all(bundles.map(sourceOf));
+}
+
 /** `name=folder`, or a folder, whose bundle has a name. */
-function sourceOf(bundle: string): ModelSource {
+async function sourceOf(bundle: string): Promise<ModelSource> {
   const [, name, folder] = /^([^=/\\]*)=(.*)$/.exec(bundle) ?? [];
-  if (name === undefined || folder === undefined) return { folder: bundle };
+  if (name === undefined || folder === undefined) return { folder: await locateBundle(bundle) };
   if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/.test(name) || folder === '') {
     throw new UserError(`"${bundle}" is not name=folder, with a name of up to 128 letters, digits, ".", "_" and "-".`);
   }
-  return { name, folder };
+  return { name, folder: await locateBundle(folder) };
 }
 
 function milliseconds(seconds: number | undefined): number | undefined {

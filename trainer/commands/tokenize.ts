@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { UserError } from '../../text/errors.ts';
 import { tokenizeFields } from '../../text/tokenizer.ts';
 import { Vocabulary } from '../../text/vocabulary.ts';
+import { locateModel } from '../checkpoint/shippedModels.ts';
 import { readDocuments } from '../data/readers.ts';
 import { fileError } from '../data/source.ts';
 import { printJson, printLine } from '../report/results.ts';
@@ -45,7 +46,8 @@ function visible(token: string): string {
 /** Where a model folder or a bundle has its vocabulary; of two directions with one each, the forward one counts. */
 const VOCABULARY_FILES = ['vocabulary.json', 'forward-vocabulary.json', join('forward', 'vocabulary.json')];
 
-async function readVocabulary(folder: string): Promise<Vocabulary> {
+async function readVocabulary(pathOrName: string): Promise<Vocabulary> {
+  const folder = await locateModel(pathOrName);
   const paths = VOCABULARY_FILES.map((file) => join(folder, file));
   for (const path of paths) {
     const text = await readFile(path, 'utf8').catch((error: unknown) => {

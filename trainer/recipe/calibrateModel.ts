@@ -3,6 +3,7 @@ import { join } from 'node:path';
 
 import { writeFileAtomically } from '../checkpoint/atomicFile.ts';
 import { isPair, readMembers, type StoredModel } from '../checkpoint/modelFolder.ts';
+import { locateModel } from '../checkpoint/shippedModels.ts';
 import { targetOf } from '../data/labelledSet.ts';
 import type { Reliability } from '../report/evaluation.ts';
 import { UserError } from '../../text/errors.ts';
@@ -42,6 +43,11 @@ const FEWEST_DOCUMENTS = 20;
  */
 export async function calibrateModel(folder: string, data: string, columns: EvaluationColumns = {}): Promise<CalibrationResult> {
   const models = await readMembers(folder, 'classifier');
+  if ((await locateModel(folder)) !== folder) {
+    throw new UserError(
+      `"${folder}" came with ulmfit and is not changed. Copy its folder, ${await locateModel(folder)}, and calibrate the copy.`,
+    );
+  }
   const task = models[0]?.description.task ?? 'singleLabel';
   if (task === 'regression') throw new UserError(`${folder} answers with numbers, not with probabilities: there is nothing to calibrate.`);
   const documents = await readForClassifier(models, data, columns);

@@ -1,0 +1,56 @@
+import { readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** Where the models lie that come with this program. */
+const FOLDER = fileURLToPath(new URL('../../models', import.meta.url));
+
+/** A model's name, or one of a pair: `wiki-small`, `wiki-small/backward`. */
+const NAME = /^[a-z0-9][a-z0-9-]*(?:\/(?:forward|backward))?$/;
+
+/** The folder of a shipped classifier that holds its bundle. */
+const BUNDLE = 'bundle';
+
+/**
+ * Where a model lies that is named by its path, or by its name where it came with this program. A path that exists comes first.
+ *
+ * @param folder where shipped models lie
+ * @returns the path as given where neither is there; whoever reads it says so
+ * @example await locateModel('wiki-small'); // '/usr/lib/node_modules/ulmfit/models/wiki-small'
+ */
+export async function locateModel(pathOrName: string, folder: string = FOLDER): Promise<string> {
+  if (!NAME.test(pathOrName) || (await exists(pathOrName))) return pathOrName;
+  const shipped = join(folder, pathOrName);
+  return (await exists(shipped)) ? shipped : pathOrName;
+}
+
+/** Where a bundle lies: as {@link locateModel}, and of a shipped classifier the bundle inside. */
+export async function locateBundle(pathOrName: string, folder: string = FOLDER): Promise<string> {
+  const found = await locateModel(pathOrName, folder);
+  if (found === pathOrName) return found;
+  const bundle = join(found, BUNDLE);
+  return (await exists(bundle)) ? bundle : found;
+}
+
+/** The names of the models that came with this program, in alphabetical order. */
+export async function shippedModels(folder: string = FOLDER): Promise<string[]> {
+  const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
+  return entries
+    .filter((entry) => entry.isDirectory())
+    .map(({ name }) => name)
+    .toSorted();
+}
+
+/** The names of those that can be served. */
+export async function shippedBundles(folder: string = FOLDER): Promise<string[]> {
+  const names = await shippedModels(folder);
+  const served = await Promise.all(names.map((name) => exists(join(folder, name, BUNDLE))));
+  return names.filter((_, index) => served[index]);
+}
+
+function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
+}
