@@ -88,7 +88,7 @@ async function askMember(answering: Answering, member: GateMember): Promise<Memb
   const { documents, graphPath, reference } = member;
   const expected = await reference([...documents]);
   if (expected.length !== documents.length) throw new Error(`The trainer answered ${expected.length} of ${documents.length} documents.`);
-  const session = await InferenceSession.create(graphPath, { executionProviders: ['cpu'] });
+  const session = await openGraph(graphPath);
   try {
     const ask = async (size: number): Promise<Float32Array[]> => {
       const logits = await inBatches(documents, size, (batch) => graphLogits(session, member, batch));
@@ -98,6 +98,15 @@ async function askMember(answering: Answering, member: GateMember): Promise<Memb
   } finally {
     await session.release();
   }
+}
+
+/**
+ * Opens a graph in a folder with its shards.
+ *
+ * @param threads that one product is spread over; as many as the machine has cores unless told.
+ */
+export function openGraph(path: string, threads = 0): Promise<InferenceSession> {
+  return InferenceSession.create(path, { executionProviders: ['cpu'], intraOpNumThreads: threads });
 }
 
 /**
