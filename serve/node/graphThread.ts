@@ -1,4 +1,5 @@
 /** The main module of a thread that computes: one graph of a bundle on onnxruntime-node, whose calls block the thread they are made in. */
+import { stat } from 'node:fs/promises';
 import { workerData } from 'node:worker_threads';
 
 import { InferenceSession, Tensor } from 'onnxruntime-node';
@@ -9,6 +10,8 @@ import { answerCalls } from './threadCalls.ts';
 /** What the thread is started with. */
 export interface GraphThreadData {
   readonly graphPath: string;
+  /** When the file was written, in milliseconds, as it was when the bundle was checked. */
+  readonly graphWritten: number;
   /** Threads that share one graph call. One per processor core unless told. */
   readonly threads: number | undefined;
 }
@@ -17,15 +20,7 @@ export interface GraphThreadData {
 export type GraphCall = Readonly<Record<string, GraphInput>>;
 export type GraphAnswer = Record<string, Float32Array>;
 
-const { graphPath, threads } = workerData as GraphThreadData;
-
-const session = InferenceSession.create(graphPath, {
-  executionProviders: ['cpu'],
-  graphOptimizationLevel: 'all',
-  // Threads that wait by spinning take more processor time for the same work, which other programs on the machine pay for.
-  extra: { session: { intra_op: { allow_spinning: '0' } } },
-  ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
-});
+const session = openSession(workerData as GraphThreadData);
 // Whoever calls is told; a graph that cannot be loaded ends no thread by itself.
 session.catch(() => {});
 
@@ -42,3 +37,15 @@ answerCalls(
   },
   (rows) => Object.values(rows).map(({ buffer }) => buffer),
 );
+
+async function openSession({ graphPath, graphWritten, threads }: GraphThreadData): Promise<InferenceSession> {
+  // This may be the thread after one that failed, and another version may lie there by now.
+  if ((await stat(graphPath)).mtimeMs !== graphWritten) throw new Error(`${graphPath} has been replaced since the bundle was loaded.`);
+  return InferenceSession.create(graphPath, {
+    executionProviders: ['cpu'],
+    graphOptimizationLevel: 'all',
+    // Threads that wait by spinning take more processor time for the same work, which other programs on the machine pay for.
+    extra: { session: { intra_op: { allow_spinning: '0' } } },
+    ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
+  });
+}

@@ -1,3 +1,5 @@
+import { stat } from 'node:fs/promises';
+
 import { outputCount } from '../../export/bundle.ts';
 import { readBundle } from '../../export/bundleFolder.ts';
 import type { GraphInput } from '../chunkTensors.ts';
@@ -24,7 +26,7 @@ export async function loadBundle(folder: string, { threads }: NodeRuntimeOptions
   const loaded: LoadedMember[] = [];
   try {
     for (const { description, vocabulary, graphPath } of members) {
-      const session = await GraphThread.open({ graphPath, threads });
+      const session = await GraphThread.open({ graphPath, graphWritten: (await stat(graphPath)).mtimeMs, threads });
       loaded.push({ description, vocabulary, runtime: new GraphRuntime(description, outputCount(bundle), session) });
     }
   } catch (error) {
