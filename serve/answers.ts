@@ -36,6 +36,18 @@ export function answerOf(
   return { labels: probable.map(({ label }) => label), scores };
 }
 
+/**
+ * The answer to a text as numbers in the order of the labels: their probabilities, or the one value of a regression. Of two models the
+ * means.
+ *
+ * @example
+ * valuesOf({ task: 'singleLabel' }, [Float32Array.of(0, 0)]); // [0.5, 0.5]
+ */
+export function valuesOf({ task, range }: Pick<Bundle, 'task' | 'range'>, logits: MemberLogits): Float32Array {
+  if (task === 'regression') return Float32Array.from(meanOf(logits, (row) => [valueOf(row[0] ?? Number.NaN, range)]));
+  return Float32Array.from(meanOf(logits, (row) => SCORE_FUNCTIONS[SCORE_FUNCTIONS_OF[task][0]](Array.from(row))));
+}
+
 /** The labels with their scores, best first; labels with the same score keep the model's order. */
 function scoresOf(labels: readonly string[], logits: MemberLogits, scoreFunction: ScoreFunction): LabelScore[] {
   const scores = meanOf(logits, (row) => SCORE_FUNCTIONS[scoreFunction](Array.from(row)));

@@ -35,6 +35,11 @@ export interface ReadOptions {
   readonly signal?: AbortSignal | undefined;
   /** Called after every chunk of every document. */
   readonly onProgress?: ((progress: Progress) => void) | undefined;
+  /**
+   * Documents of this call that each model reads at a time, the longest ones first; all of them unless told. What shares a graph call, and
+   * so the last bits of the answers, then depends on the documents alone, as long as nobody else asks.
+   */
+  readonly atOnce?: number | undefined;
 }
 
 /** What the models of a bundle made of a document, and remember of it, in the bundle's order. */
@@ -97,11 +102,12 @@ export class Classifier {
    */
   async classify(texts: readonly string[], options: ReadOptions = {}): Promise<MemberLogits[]> {
     const release = this.hold();
+    const room = Math.min(options.atOnce ?? texts.length, texts.length);
     try {
-      this.#requireRoom(texts.length);
+      this.#requireRoom(room);
       const documents = await this.#encoder.encode(texts, options.signal);
       // Others may have come in meanwhile: a request is let in whole or not at all.
-      this.#requireRoom(texts.length);
+      this.#requireRoom(room);
       return (await this.#readAll(documents, options)).map(({ logits }) => logits);
     } finally {
       release();
@@ -167,32 +173,51 @@ export class Classifier {
 
   async #readAll(
     documents: readonly EncodedDocument[],
-    { signal, onProgress }: ReadOptions,
+    { signal, onProgress, atOnce = documents.length }: ReadOptions,
     states?: readonly DocumentState[],
   ): Promise<ReadDocument[]> {
     const ownFailure = new AbortController();
     const eitherSignal = signal === undefined ? ownFailure.signal : AbortSignal.any([signal, ownFailure.signal]);
-    const readOne = (ids: Int32Array, document: number, member: number): Promise<ChunkResult> => {
-      const reader = this.#readers[member];
-      if (reader === undefined) throw new RangeError(`The bundle has no model ${member}.`);
-      return reader.scheduler.read(ids, {
-        signal: eitherSignal,
-        state: states?.[member],
-        onChunk: onProgress && ((logits, tokensRead) => onProgress({ document, member, logits, tokensRead, tokens: ids.length })),
-      });
-    };
-    try {
-      return await Promise.all(
-        documents.map(async (readings, document) => {
-          const results = await Promise.all(readings.map((ids, member) => readOne(ids, document, member)));
-          return { logits: results.map(({ logits }) => finite(logits)), states: results.map(({ state }) => state) };
-        }),
+    const readMember = (reader: Reader, member: number): Promise<ChunkResult[]> =>
+      longestFirst(
+        documents.map((readings) => readings[member] ?? new Int32Array()),
+        atOnce,
+        (ids, document) =>
+          reader.scheduler.read(ids, {
+            signal: eitherSignal,
+            state: states?.[member],
+            onChunk: onProgress && ((logits, tokensRead) => onProgress({ document, member, logits, tokensRead, tokens: ids.length })),
+          }),
       );
+    try {
+      const members = await Promise.all(this.#readers.map(readMember));
+      return documents.map((_, document) => {
+        const results = members.flatMap((ofMember) => ofMember[document] ?? []);
+        return { logits: results.map(({ logits }) => finite(logits)), states: results.map(({ state }) => state) };
+      });
     } catch (error) {
       ownFailure.abort(error);
       throw error;
     }
   }
+}
+
+/** Reads documents, so many at a time; results come in the documents' order. */
+async function longestFirst(
+  documents: readonly Int32Array[],
+  atOnce: number,
+  read: (ids: Int32Array, index: number) => Promise<ChunkResult>,
+): Promise<ChunkResult[]> {
+  const results = new Array<ChunkResult>(documents.length);
+  const waiting = [...documents.entries()];
+  // A long one that comes last would be read with nothing beside it.
+  if (atOnce < documents.length) waiting.sort(([, one], [, other]) => other.length - one.length);
+  const next = waiting.values();
+  const readNext = async () => {
+    for (const [index, ids] of next) results[index] = await read(ids, index);
+  };
+  await Promise.all(Array.from({ length: Math.min(atOnce, documents.length) }, readNext));
+  return results;
 }
 
 function finite(logits: Float32Array): Float32Array {

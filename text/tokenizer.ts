@@ -58,7 +58,15 @@ export function tokenize(text: string): string[] {
  * @example tokenizeFields(['Title', 'Body']) // ['xxbos', 'xxfld', '1', 'xxmaj', 'title', 'xxfld', '2', 'xxmaj', 'body']
  */
 export function tokenizeFields(fields: readonly string[]): string[] {
+  return tokenize(joinFields(fields));
+}
+
+/**
+ * A record of several texts as the one text that has the record's tokens. fastai: `_join_texts`.
+ *
+ * @example joinFields(['Title', 'Body']) // 'xxfld 1 Title xxfld 2 Body'
+ */
+export function joinFields(fields: readonly string[]): string {
   const [only = ''] = fields;
-  if (fields.length < 2) return tokenize(only);
-  return tokenize(fields.map((field, index) => `${FIELD} ${index + 1} ${field}`).join(' '));
+  return fields.length < 2 ? only : fields.map((field, index) => `${FIELD} ${index + 1} ${field}`).join(' ');
 }

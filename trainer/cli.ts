@@ -96,7 +96,7 @@ export function createProgram(): Command {
   program
     .command('predict')
     .description('Label texts.')
-    .argument('<model>', 'model folder of a classifier')
+    .argument('<model>', 'bundle, or model folder of a classifier')
     .argument('[text...]', 'texts, each in quotes')
     .addOption(new Option('--file <data>', 'read texts from a file, a folder, or standard input (-)'))
     .addOption(options.text())
@@ -105,6 +105,13 @@ export function createProgram(): Command {
     )
     .addOption(new Option('--explain', 'show how the answer moves word by word, and which words it hangs on'))
     .addOption(new Option('--html <file>', 'write the explanations as a page too').implies({ explain: true }))
+    .addOption(
+      new Option('--out <file>', 'write the answers to a file as JSON Lines, one object a text, and show progress').conflicts([
+        'explain',
+        'html',
+      ]),
+    )
+    .addOption(new Option('--resume', 'go on where an interrupted run with --out stopped'))
     .addOption(options.device())
     .addOption(options.json('one object a text'))
     .addHelpText(
@@ -113,6 +120,10 @@ export function createProgram(): Command {
         ['ulmfit predict models/reviews "A fine film."', 'a text'],
         ['ulmfit predict models/reviews "A fine film." --html why.html', 'and why: in the terminal and as a page for a browser'],
         ['ulmfit predict models/reviews --file new.jsonl --top-k 1 --json > labels.jsonl', 'a file, JSON Lines in and out'],
+        [
+          'ulmfit predict bundles/reviews --file millions.csv.gz --out answers.jsonl --resume',
+          'any number of documents, by a bundle; run it again after an interruption',
+        ],
       ]),
     )
     .action(async (model, texts, given) => (await import('./commands/predict.ts')).predict(model, texts, given));

@@ -32,7 +32,7 @@ export { importFastai, type ImportOptions, type ImportSummary } from './import/i
 export type { Task } from './model/task.ts';
 export type { CalibrationResult } from './recipe/calibrateModel.ts';
 export type { EvaluationColumns } from './recipe/evaluate.ts';
-export type { Explanation, ExplainOptions } from './recipe/explain.ts';
+export type { Explanation, ExplainOptions } from '../text/explanation.ts';
 export type { GeneratedText, GenerateOptions } from './recipe/generate.ts';
 export type { TrainedClassifier } from './recipe/trainedClassifier.ts';
 export type { TrainedLanguageModel } from './recipe/trainedLanguageModel.ts';

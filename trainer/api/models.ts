@@ -2,7 +2,7 @@
 import type { TrainedClassifier } from '../recipe/trainedClassifier.ts';
 import type { CalibrationResult } from '../recipe/calibrateModel.ts';
 import type { EvaluationColumns } from '../recipe/evaluate.ts';
-import type { Explanation, ExplainOptions } from '../recipe/explain.ts';
+import type { Explanation, ExplainOptions } from '../../text/explanation.ts';
 import type { GeneratedText, GenerateOptions, TextEnding } from '../recipe/generate.ts';
 import type { TrainedLanguageModel } from '../recipe/trainedLanguageModel.ts';
 import type { Evaluation } from '../report/evaluation.ts';

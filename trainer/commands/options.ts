@@ -29,6 +29,10 @@ export interface PredictOptions extends ComputationOptions {
   readonly explain?: boolean | undefined;
   /** The page that shows explained answers; it implies them. */
   readonly html?: string | undefined;
+  /** The file of answers; undefined: standard output. */
+  readonly out?: string | undefined;
+  /** Whether an interrupted run goes on. */
+  readonly resume?: boolean | undefined;
   readonly json?: boolean | undefined;
 }
 

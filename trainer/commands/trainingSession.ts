@@ -47,11 +47,15 @@ export async function trainingSession(
   }
 }
 
-/** Gives a run a signal that Ctrl-C aborts. The second Ctrl-C ends the program. */
-export async function untilInterrupted<Result>(run: (signal: AbortSignal) => Promise<Result>): Promise<Result> {
+/**
+ * Gives a run a signal that Ctrl-C aborts. The second Ctrl-C ends the program.
+ *
+ * @param unit what is finished before the run stops
+ */
+export async function untilInterrupted<Result>(run: (signal: AbortSignal) => Promise<Result>, unit = 'this step'): Promise<Result> {
   const interruption = new AbortController();
   const interrupt = (): void => {
-    process.stderr.write('\nStopping after this step…\n');
+    process.stderr.write(`\nStopping after ${unit}…\n`);
     interruption.abort();
   };
   process.once('SIGINT', interrupt).once('SIGTERM', interrupt);

@@ -7,7 +7,8 @@ import { Vocabulary } from '../../text/vocabulary.ts';
 import type { ModelDescription, StoredModel } from '../checkpoint/modelFolder.ts';
 import { tf } from '../engine/operations.ts';
 import { randomDocument } from '../testSupport.ts';
-import { affordableWords, explainDocument, type Explanation } from './explain.ts';
+import { affordableWords, type Explanation } from '../../text/explanation.ts';
+import { explainDocument } from './explain.ts';
 import { prefixAnswers } from './prefixAnswers.ts';
 import { TrainedClassifier } from './trainedClassifier.ts';
 

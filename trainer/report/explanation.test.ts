@@ -1,6 +1,6 @@
 import { stripVTControlCharacters } from 'node:util';
 import { describe, expect, it } from 'vitest';
-import type { ExplainedWord, Explanation } from '../recipe/explain.ts';
+import type { ExplainedWord, Explanation } from '../../text/explanation.ts';
 import { explanationJson, scaleOf, shownChange, shownValue, strongestWords } from './explanation.ts';
 import { curveSvg } from './explanationCurve.ts';
 import { explanationPage } from './explanationPage.ts';

@@ -1,5 +1,5 @@
 /** What the terminal and the page both show of an explained answer. */
-import type { ExplainedWord, Explanation } from '../recipe/explain.ts';
+import type { ExplainedWord, Explanation } from '../../text/explanation.ts';
 import { percent } from './tables.ts';
 
 /** Contributions below this many points are not worth a strong colour, even where no word contributes more. */

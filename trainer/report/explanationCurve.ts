@@ -1,7 +1,7 @@
 /** The curve of an explained answer: how it moves while the document is read, as SVG within a page. */
 import { html } from 'hono/html';
 
-import type { Explanation } from '../recipe/explain.ts';
+import type { Explanation } from '../../text/explanation.ts';
 import { inReadingOrder, scaleOf, shownChange, shownValue, subject, type PlacedWord } from './explanation.ts';
 import type { Markup } from './page.ts';
 

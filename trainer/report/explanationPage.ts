@@ -1,7 +1,7 @@
 /** Explained answers as a page: one file that needs no other, for any browser, light or dark, with a keyboard or a screen reader. */
 import { html } from 'hono/html';
 
-import type { ExplainedWord, Explanation } from '../recipe/explain.ts';
+import type { ExplainedWord, Explanation } from '../../text/explanation.ts';
 import { howItWasMeasured, shownChange, shownValue, strengthOf, subject } from './explanation.ts';
 import { curveSvg } from './explanationCurve.ts';
 import { GIVEN_FROM } from './metrics.ts';

@@ -1,6 +1,6 @@
 /** An explained answer in the terminal. */
 import { styleText } from 'node:util';
-import type { ExplainedWord, Explanation } from '../recipe/explain.ts';
+import type { ExplainedWord, Explanation } from '../../text/explanation.ts';
 import { howItWasMeasured, inReadingOrder, scaleOf, shownChange, shownValue, strengthOf, strongestWords, subject } from './explanation.ts';
 import { aligned } from './tables.ts';
 

@@ -1,24 +1,8 @@
-import { styleText } from 'node:util';
+import { createStatusLine, type StatusLine, type StatusLineOptions } from './statusLine.ts';
 
-/** Where progress is shown; `process.stderr` is one. */
-export interface ProgressStream {
-  write(text: string): unknown;
-  readonly isTTY?: boolean | undefined;
-  /** Width of the terminal in characters. */
-  readonly columns?: number | undefined;
-}
-
-export interface ProgressOptions {
-  /** What is going on, such as `pretraining`. */
-  readonly label: string;
+export interface ProgressOptions extends StatusLineOptions {
   /** Undefined where the end is not known. */
   readonly totalSteps?: number | undefined;
-  /** Default: standard error. */
-  readonly stream?: ProgressStream | undefined;
-  /** The clock, in milliseconds. */
-  readonly now?: (() => number) | undefined;
-  /** Whether the label is shown in bold on a terminal. Default: unless NO_COLOR is set. */
-  readonly colour?: boolean | undefined;
 }
 
 /** How far a run has come. What is left out stays as it was. */
@@ -30,16 +14,9 @@ export interface ProgressUpdate {
   readonly tokensPerSecond?: number | undefined;
 }
 
-export interface Progress {
+export interface Progress extends Pick<StatusLine, 'note' | 'done'> {
   update(update: ProgressUpdate): void;
-  /** Prints a line of its own that stays. */
-  note(text: string): void;
-  /** Shows the last state once more, for good. */
-  done(): void;
 }
-
-const REDRAW_MILLISECONDS = 100;
-const PLAIN_LINE_MILLISECONDS = 5000;
 
 /** fastai's smoothing of the loss: an exponential mean with this memory, corrected for its start. */
 const LOSS_MEMORY = 0.98;
@@ -54,52 +31,22 @@ const LOSS_MEMORY = 0.98;
  * progress.done();
  */
 export function createProgress(options: ProgressOptions): Progress {
-  const { label, totalSteps, stream = process.stderr, now = Date.now } = options;
-  const isTerminal = stream.isTTY === true;
-  const bold = isTerminal && (options.colour ?? !process.env['NO_COLOR']);
-  const shownLabel = bold ? styleText('bold', label, { validateStream: false }) : label;
-  const interval = isTerminal ? REDRAW_MILLISECONDS : PLAIN_LINE_MILLISECONDS;
+  const { totalSteps, now = Date.now } = options;
+  const line = createStatusLine(options);
   const estimate = new TimeLeft(now, totalSteps);
   const loss = new SmoothedLoss();
   let latest: ProgressUpdate | undefined;
-  let lastShown = Number.NEGATIVE_INFINITY;
-  let isDrawn = false;
-
-  const show = () => {
-    if (latest === undefined) return;
-    const line = describe({ ...latest, loss: loss.value }, totalSteps, estimate.seconds(latest.step));
-    if (isTerminal) {
-      const room = (stream.columns ?? 80) - label.length - 3;
-      stream.write(`\r\u001b[2K${shownLabel}  ${line.slice(0, Math.max(0, room))}`);
-      isDrawn = true;
-    } else {
-      stream.write(`${label}  ${line}\n`);
-    }
-    lastShown = now();
-  };
-  const clear = () => {
-    if (isDrawn) stream.write('\r\u001b[2K');
-    isDrawn = false;
-  };
+  const text = () => latest && describe({ ...latest, loss: loss.value }, totalSteps, estimate.seconds(latest.step));
 
   return {
     update(update) {
       latest = { ...latest, ...definedOf(update) };
       if (update.loss !== undefined) loss.add(update.loss);
       estimate.start(update.step);
-      if (now() - lastShown >= interval) show();
+      line.update(text);
     },
-    note(text) {
-      clear();
-      stream.write(`${text}\n`);
-      if (isTerminal) show();
-    },
-    done() {
-      show();
-      if (isDrawn) stream.write('\n');
-      isDrawn = false;
-      latest = undefined;
-    },
+    note: line.note,
+    done: line.done,
   };
 }
 

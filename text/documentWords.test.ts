@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { detokenize, tokenize, tokenizeFields } from '../../text/tokenizer.ts';
+import { detokenize, tokenize, tokenizeFields } from './tokenizer.ts';
 import { documentWords } from './documentWords.ts';
 
 const wordsOf = (...fields: string[]) => documentWords(fields).words.map(({ text }) => text);

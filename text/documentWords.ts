@@ -1,9 +1,9 @@
 /** Where the words of a document stand, in its text and among its tokens: what is said of tokens can be shown on the text. */
-import { isWhiteSpace } from '../../text/codePoints.ts';
-import { fixHtml } from '../../text/rules.ts';
-import { endsSpaceless, startsSpaceless } from '../../text/spacelessScripts.ts';
-import { BEGIN, CAPITALIZED, END, FIELD, PADDING, REPEATED_CHARACTER, REPEATED_WORD, UPPER_CASE } from '../../text/specialTokens.ts';
-import { detokenize, tokenizeFields } from '../../text/tokenizer.ts';
+import { isWhiteSpace } from './codePoints.ts';
+import { fixHtml } from './rules.ts';
+import { endsSpaceless, startsSpaceless } from './spacelessScripts.ts';
+import { BEGIN, CAPITALIZED, END, FIELD, PADDING, REPEATED_CHARACTER, REPEATED_WORD, UPPER_CASE } from './specialTokens.ts';
+import { detokenize, tokenizeFields } from './tokenizer.ts';
 
 /** A word or a punctuation mark. */
 export interface DocumentWord {
