@@ -121,7 +121,7 @@ export interface BegunExplanation {
   readonly words: readonly DocumentWord[];
   readonly occlusion: Occlusion;
   /** @param without the classifier's answer to the document without each of these words */
-  finish(without: readonly Float32Array[]): Explanation;
+  readonly finish: (without: readonly Float32Array[]) => Explanation;
 }
 
 /**

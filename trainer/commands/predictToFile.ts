@@ -25,7 +25,7 @@ export interface PredictToFileOptions {
  * Documents are answered in blocks of so many, which share graph calls: more make better use of them, and take more memory. Where blocks
  * begin depends on the documents alone, so that a resumed run answers the same blocks, to the last bit.
  */
-const BLOCK = { documents: 512, characters: 4 * 1024 * 1024 } as const;
+const BLOCK = { documents: 256, characters: 4 * 1024 * 1024 } as const;
 
 /**
  * Answers any number of documents into a file, in constant memory. Ctrl-C stops after the block of documents that is being answered; a run

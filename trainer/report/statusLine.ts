@@ -22,11 +22,11 @@ export interface StatusLineOptions {
 /** A line that says how a long command goes on. */
 export interface StatusLine {
   /** Shows what `text` says now, where it is time to. It is asked again for the notes and the end; undefined shows nothing. */
-  update(text: () => string | undefined): void;
+  readonly update: (text: () => string | undefined) => void;
   /** Prints a line of its own that stays. */
-  note(text: string): void;
+  readonly note: (text: string) => void;
   /** Shows the last state once more, for good. */
-  done(): void;
+  readonly done: () => void;
 }
 
 const REDRAW_MILLISECONDS = 100;
@@ -49,6 +49,7 @@ export function createStatusLine(options: StatusLineOptions): StatusLine {
   let latest: () => string | undefined = () => undefined;
   let lastShown = Number.NEGATIVE_INFINITY;
   let isDrawn = false;
+  let isShown = false;
 
   const show = () => {
     const text = latest();
@@ -61,11 +62,13 @@ export function createStatusLine(options: StatusLineOptions): StatusLine {
       stream.write(`${label}  ${text}\n`);
     }
     lastShown = now();
+    isShown = true;
   };
 
   return {
     update(text) {
       latest = text;
+      isShown = false;
       if (now() - lastShown >= interval) show();
     },
     note(text) {
@@ -75,7 +78,7 @@ export function createStatusLine(options: StatusLineOptions): StatusLine {
       if (isTerminal) show();
     },
     done() {
-      show();
+      if (isTerminal || !isShown) show();
       if (isDrawn) stream.write('\n');
       isDrawn = false;
       latest = () => undefined;
