@@ -58,9 +58,14 @@ export function requireText(text: string, place: string, { maxTextLength }: Pick
   return text.toWellFormed();
 }
 
-function requireJson(headers: Headers): void {
+/** @throws HttpError 415 when the body says that it is compressed. */
+export function requireUncompressed(headers: Headers): void {
   const encoding = headers.get('content-encoding') ?? 'identity';
   if (encoding.toLowerCase() !== 'identity') throw new HttpError(415, 'unsupported_media_type', 'Send the body without content-encoding.');
+}
+
+function requireJson(headers: Headers): void {
+  requireUncompressed(headers);
   const [type = '', ...parameters] = (headers.get('content-type') ?? '')
     .toLowerCase()
     .split(';')
