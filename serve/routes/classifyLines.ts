@@ -77,7 +77,10 @@ class LineAnswers {
         if (done === true) controller.close();
         else controller.enqueue(encoder.encode(`${JSON.stringify(value)}\n`));
       },
-      cancel: (reason) => this.#giveUp(reason),
+      cancel: async (reason) => {
+        this.#giveUp(reason);
+        await answers.return(undefined);
+      },
     });
   }
 
