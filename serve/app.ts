@@ -12,6 +12,7 @@ import { recordOf, type RequestRecord } from './requestRecord.ts';
 import { adminRoute, type ModelAdmin } from './routes/admin.ts';
 import { classifyRoute } from './routes/classify.ts';
 import { classifyLinesRoute } from './routes/classifyLines.ts';
+import { explainRoute } from './routes/explain.ts';
 import { healthRoute } from './routes/health.ts';
 import { modelsRoute } from './routes/models.ts';
 import { noteError, type App, type AppEnv, type RequestNotes, type Service } from './service.ts';
@@ -87,6 +88,7 @@ export function createApp(options: AppOptions): App {
   app.route('/', modelsRoute(service));
   app.route('/', classifyRoute(service));
   app.route('/', classifyLinesRoute(service));
+  app.route('/', explainRoute(service));
   if (admin !== undefined) app.route('/', adminRoute(service, admin));
   if (metrics !== undefined) app.get('/metrics', metrics);
   app.notFound((context) =>

@@ -2,7 +2,7 @@ import type { Bundle } from '../export/bundle.ts';
 import { UserError } from '../text/errors.ts';
 import { TOKENIZER_VERSION } from '../text/tokenizer.ts';
 import type { MemberLogits } from './answers.ts';
-import { ChunkScheduler, type ChunkSchedulerOptions } from './chunkScheduler.ts';
+import { ChunkScheduler, type ChunkSchedulerOptions, type ClassifyOptions } from './chunkScheduler.ts';
 import type { ChunkResult, ClassifierRuntime, DocumentState, LoadedBundle } from './classifierRuntime.ts';
 import { encodeTokens, LocalEncoder, readingsOf, type DocumentEncoder, type EncodedDocument, type Reading } from './documentEncoder.ts';
 
@@ -131,6 +131,32 @@ export class Classifier {
       const [document] = await this.#readAll([encodeTokens(tokens, this.#readings)], options, states);
       if (document === undefined) throw new Error('A document was read and has no answer.');
       return document;
+    } finally {
+      release();
+    }
+  }
+
+  /** How each model of the bundle reads: its words, and from which end. */
+  get readings(): readonly Reading[] {
+    return this.#readings;
+  }
+
+  /**
+   * Reads tokens with one model of the bundle.
+   *
+   * @param member place of the model in the bundle
+   * @param ids in the order in which the model reads, at least one
+   * @param options `state` is what the model remembers of the tokens before; nothing, unless told
+   * @throws as {@link classify}, and RangeError where there is no such model
+   */
+  async readMember(member: number, ids: Int32Array, options: Pick<ClassifyOptions, 'signal' | 'state'> = {}): Promise<ChunkResult> {
+    const reader = this.#readers[member];
+    if (reader === undefined) throw new RangeError(`The bundle has no model ${member}.`);
+    const release = this.hold();
+    try {
+      const result = await reader.scheduler.read(ids, options);
+      finite(result.logits);
+      return result;
     } finally {
       release();
     }

@@ -76,11 +76,19 @@ export const SCORE_FUNCTIONS_OF: Readonly<Record<Exclude<Task, 'regression'>, re
  *   repeating what was sent.
  */
 export function parseClassifyRequest(json: unknown, task: Task): ClassifyRequest {
-  const result = v.safeParse(classifyRequestSchema, json, { abortEarly: true });
-  if (result.success) {
-    refuseForeignParameters(result.output, task);
-    return result.output;
-  }
+  const request = parseRequest(classifyRequestSchema, json);
+  refuseForeignParameters(request, task);
+  return request;
+}
+
+/**
+ * Checks a parsed body by its schema.
+ *
+ * @throws HttpError 422 naming the first entry that is wrong and what it must be, without repeating what was sent.
+ */
+export function parseRequest<Schema extends v.GenericSchema>(schema: Schema, json: unknown): v.InferOutput<Schema> {
+  const result = v.safeParse(schema, json, { abortEarly: true });
+  if (result.success) return result.output;
   const [issue] = result.issues;
   throw new HttpError(422, 'invalid_request', `${place(issue.path ?? [])} ${issue.message}.`);
 }

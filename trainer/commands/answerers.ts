@@ -2,7 +2,6 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { BUNDLE_FILE } from '../../export/bundle.ts';
-import { UserError } from '../../text/errors.ts';
 import { joinFields } from '../../text/tokenizer.ts';
 import type { Explanation } from '../../text/explanation.ts';
 import type { Answerer } from '../api/predict.ts';
@@ -60,6 +59,7 @@ async function openBundle(folder: string): Promise<TextAnswerer> {
   const { loadBundle } = await import('../../serve/node/runtime.ts');
   const { Classifier } = await import('../../serve/classifier.ts');
   const { valuesOf } = await import('../../serve/answers.ts');
+  const { explainText } = await import('../../serve/explain.ts');
   const classifier = new Classifier(await loadBundle(folder), { maxBatch: MAX_BATCH, maxQueue: AT_ONCE });
   const { bundle } = classifier;
   return {
@@ -70,10 +70,7 @@ async function openBundle(folder: string): Promise<TextAnswerer> {
       const logits = await classifier.classify(documents.map(joinFields), { atOnce: AT_ONCE });
       return logits.map((members) => valuesOf(bundle, members));
     },
-    explain: () =>
-      Promise.reject(
-        new UserError('--explain reads model folders, and this is a bundle. Name the model folder that it was exported from.'),
-      ),
+    explain: (fields) => explainText(classifier, fields),
     dispose: () => classifier.dispose(),
   };
 }
