@@ -109,7 +109,7 @@ describe('quantizeClassifier', () => {
       for (let row = 0; row < rows; row++) {
         for (let gate = 0; gate < 4; gate++) {
           const columns = values?.subarray(row * 4 * units + gate * units, row * 4 * units + (gate + 1) * units) ?? [];
-          expect([...columns.slice(-GUARDS)]).toEqual([0, 0]);
+          expect(Array.from(columns).slice(-GUARDS)).toEqual([0, 0]);
           if (row >= rows - GUARDS) expect(columns.every((value) => value === 0)).toBe(true);
         }
       }
