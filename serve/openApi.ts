@@ -11,6 +11,9 @@ import { VERSION } from './version.ts';
 
 /** What the description depends on. */
 export interface Described {
+  /** Names of models and versions that can stand in an address. */
+  readonly names: readonly string[];
+  readonly versions: readonly string[];
   /** The tasks of the models that are served. */
   readonly tasks: readonly Task[];
   readonly limits: Pick<Limits, 'maxTexts' | 'maxTextLength'>;
@@ -71,7 +74,15 @@ interface Operation {
 
 const ref = (name: SchemaName) => ({ $ref: `#/components/schemas/${name}` });
 const json = (schema: object) => ({ 'application/json': { schema } });
-const body = (name: SchemaName) => ({ required: true, content: json(ref(name)) });
+const body = (name: SchemaName, ...examples: readonly object[]) => ({
+  required: true,
+  content: {
+    'application/json': {
+      schema: ref(name),
+      examples: Object.fromEntries(examples.map((value, index) => [`example${index + 1}`, { value }])),
+    },
+  },
+});
 const found = (description: string, schema: object) => ({ description, content: json(schema) });
 
 /** What every request that reads a text may be refused with. */
@@ -81,17 +92,10 @@ function errors(statuses: readonly ErrorStatus[], schema: SchemaName = 'Error'):
   return Object.fromEntries(statuses.map((status) => [status, { description: ERRORS[status], content: json(ref(schema)) }]));
 }
 
-const NAME_PATTERN = '^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$';
-const named = (name: string, description: string, schema: object = { type: 'string', pattern: NAME_PATTERN }) => ({
-  name,
-  in: 'path',
-  required: true,
-  description,
-  schema,
-});
-const NAME = named('name', 'The name of a model, see GET /v1/models.');
-const MODEL_VERSION = named('version', 'A version of the model.');
-const SESSION_ID = named('id', 'The id that POST /v1/sessions answered.', { type: 'string', format: 'uuid' });
+const inPath = (name: string, description: string, schema: object) => ({ name, in: 'path', required: true, description, schema });
+const NAME = { $ref: '#/components/parameters/name' };
+const MODEL_VERSION = { $ref: '#/components/parameters/version' };
+const SESSION_ID = inPath('id', 'The id that POST /v1/sessions answered.', { type: 'string', format: 'uuid' });
 
 /** The addresses of an operation on a model: the default one, one by its name, and one of its versions. */
 function onModels(rest: string, method: 'get' | 'post', operation: Operation): Record<string, object> {
@@ -112,6 +116,10 @@ function onModels(rest: string, method: 'get' | 'post', operation: Operation): R
 const sessionLinks = Object.fromEntries(
   ['appendText', 'getSession', 'endSession'].map((operationId) => [operationId, { operationId, parameters: { id: '$response.body#/id' } }]),
 );
+
+const INFER_INPUTS = [{ name: 'text', shape: [1], datatype: 'BYTES', data: ['A fine film.'] }];
+const INFER_WHOLE = { inputs: INFER_INPUTS };
+const INFER_SEQUENCE = { parameters: { sequence_id: 7, sequence_start: true, sequence_end: true }, inputs: INFER_INPUTS };
 
 const PATHS: Readonly<Record<string, object>> = {
   '/health': {
@@ -160,7 +168,7 @@ const PATHS: Readonly<Record<string, object>> = {
     operationId: 'classify',
     summary: 'Classify one text, or several',
     tags: ['classify'],
-    requestBody: body('ClassifyRequest'),
+    requestBody: body('ClassifyRequest', { inputs: 'A fine film.' }, { inputs: ['A fine film.', 'A waste of time.'] }),
     responses: {
       200: found('The answer to a string; for an array of strings, an array of answers in the same order.', {
         anyOf: [ref('Answer'), { type: 'array', items: ref('Answer') }],
@@ -172,7 +180,7 @@ const PATHS: Readonly<Record<string, object>> = {
     operationId: 'stream',
     summary: 'Classify one text, with the prediction after each chunk of it',
     tags: ['classify'],
-    requestBody: body('StreamRequest'),
+    requestBody: body('StreamRequest', { inputs: 'A fine film.' }),
     responses: {
       200: {
         description:
@@ -186,7 +194,7 @@ const PATHS: Readonly<Record<string, object>> = {
     operationId: 'continue',
     summary: 'Classify a text that arrives in pieces, its state kept by the client',
     tags: ['pieces'],
-    requestBody: body('ContinueRequest'),
+    requestBody: body('ContinueRequest', { text: 'A fine fi' }),
     responses: {
       200: found('The answer to all text so far, and the state to send with the next piece.', ref('Continued')),
       ...errors([...READING, 409]),
@@ -227,7 +235,7 @@ const PATHS: Readonly<Record<string, object>> = {
       summary: 'Append a piece of the document',
       tags: ['pieces'],
       parameters: [SESSION_ID],
-      requestBody: body('PieceRequest'),
+      requestBody: body('PieceRequest', { text: 'A fine fi', sequence: 1 }),
       responses: { 200: found('The answer to all text so far.', ref('Session')), ...errors([...READING, 409]) },
     },
   },
@@ -265,7 +273,7 @@ function inferencePaths(): Record<string, object> {
               summary: 'Classify texts, or the next piece of a sequence',
               tags,
               parameters,
-              requestBody: body('InferRequest'),
+              requestBody: body('InferRequest', INFER_WHOLE, INFER_SEQUENCE),
               responses: { 200: found('The outputs.', ref('InferResponse')), ...refused([...READING, 409]) },
             },
           },
@@ -279,7 +287,7 @@ function inferencePaths(): Record<string, object> {
  * The description of what is served now.
  *
  * @example
- * openApiDocument({ tasks: ['singleLabel'], limits: DEFAULT_LIMITS, maxQueue: 256 }).openapi; // '3.1.0'
+ * openApiDocument({ names: ['reviews'], versions: ['1'], tasks: ['singleLabel'], limits: DEFAULT_LIMITS, maxQueue: 256 }).openapi; // '3.1.0'
  */
 export function openApiDocument(described: Described) {
   const schemas = Object.fromEntries(
@@ -305,9 +313,17 @@ export function openApiDocument(described: Described) {
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
     paths: PATHS,
-    components: { schemas },
+    components: {
+      schemas,
+      parameters: {
+        name: inPath('name', 'The name of a model.', { enum: unique(described.names) }),
+        version: inPath('version', 'A version of the model.', { enum: unique(described.versions) }),
+      },
+    },
   };
 }
+
+const unique = (values: readonly string[]): string[] => [...new Set(values)];
 
 /** What valibot's schema does not say, because its check is made elsewhere and has an error of its own. */
 function written(schema: unknown, { tasks, limits, maxQueue }: Described): JsonSchema | undefined {

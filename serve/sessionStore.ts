@@ -51,9 +51,7 @@ export class SessionsFullError extends Error {
   readonly retryAfterSeconds: number;
 
   constructor(maxSessions: number, retryAfterSeconds: number) {
-    super(
-      `${maxSessions} sessions are open, which is the most that are kept. End one that is finished, or try again in ${retryAfterSeconds} s.`,
-    );
+    super(`As many sessions are open as are kept, ${maxSessions}. End one that is finished, or try again in ${retryAfterSeconds} s.`);
     this.retryAfterSeconds = retryAfterSeconds;
   }
 }

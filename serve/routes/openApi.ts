@@ -1,13 +1,19 @@
 import { Hono } from 'hono';
 
-import { openApiDocument } from '../openApi.ts';
+import { openApiDocument, type Described } from '../openApi.ts';
 import type { App, AppEnv, Service } from '../service.ts';
 
 /** `GET /openapi.json`: what is served, described for programs. */
 export function openApiRoute({ models, limits }: Pick<Service, 'models' | 'limits'>): App {
   return new Hono<AppEnv>().get('/openapi.json', (context) => {
-    const classifiers = models.list().map(({ current }) => current.classifier);
-    const tasks = classifiers.map(({ bundle }) => bundle.task);
-    return context.json(openApiDocument({ tasks, limits, maxQueue: Math.min(...classifiers.map(({ maxQueue }) => maxQueue)) }));
+    const served = models.list().flatMap(({ current, previous }) => (previous === undefined ? [current] : [current, previous]));
+    const described: Described = {
+      names: served.map(({ name }) => name),
+      versions: served.map(({ version }) => version),
+      tasks: served.map(({ classifier }) => classifier.bundle.task),
+      limits,
+      maxQueue: Math.min(...served.map(({ classifier }) => classifier.maxQueue)),
+    };
+    return context.json(openApiDocument(described));
   });
 }
