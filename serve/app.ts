@@ -12,10 +12,18 @@ import { recordOf, type RequestRecord } from './requestRecord.ts';
 import { adminRoute, type ModelAdmin } from './routes/admin.ts';
 import { classifyRoute } from './routes/classify.ts';
 import { classifyLinesRoute } from './routes/classifyLines.ts';
+import { continueRoute } from './routes/continue.ts';
 import { explainRoute } from './routes/explain.ts';
 import { healthRoute } from './routes/health.ts';
+import { inferenceRoute } from './routes/inference.ts';
 import { modelsRoute } from './routes/models.ts';
+import { openApiRoute } from './routes/openApi.ts';
+import { playgroundRoute, type PlaygroundFile } from './routes/playground.ts';
+import { sessionsRoute } from './routes/sessions.ts';
+import { streamRoute } from './routes/stream.ts';
 import { noteError, type App, type AppEnv, type RequestNotes, type Service } from './service.ts';
+import { MemorySessionStore, type SessionStore } from './sessionStore.ts';
+import { StateTokens } from './stateToken.ts';
 
 export interface AppOptions extends LimitOptions, GuardOptions {
   /** What is served: {@link fixedModels}, or models that can be exchanged. */
@@ -24,12 +32,18 @@ export interface AppOptions extends LimitOptions, GuardOptions {
   readonly isStopping?: (() => boolean) | undefined;
   /** Aborted when what is in flight must be given up. */
   readonly shutdown?: AbortSignal | undefined;
+  /** Where documents that arrive in pieces are kept: in memory, unless told. */
+  readonly sessions?: SessionStore | undefined;
+  /** Signs the state that clients carry, see {@link StateTokens}. Random unless told. */
+  readonly stateSecret?: string | undefined;
   /** Told of every fault of the server, the kind that a client sees as 500 without detail. */
   readonly onFault?: ((error: unknown, requestId: string) => void) | undefined;
   /** Told of every request once it is answered. */
   readonly onRequest?: ((record: RequestRecord) => void) | undefined;
   /** Exchanges models on request. Without it, models stay as they are. */
   readonly admin?: ModelAdmin | undefined;
+  /** Reads the files of the playground. Without it, there is nothing at `/`. */
+  readonly playground?: ((file: PlaygroundFile) => Promise<Uint8Array<ArrayBuffer> | string>) | undefined;
   /** What `GET /metrics` answers. Without it, there is no such address. */
   readonly metrics?: (() => Promise<Response>) | undefined;
   /** Web sites whose scripts may ask, such as `https://shop.example`; `*` is all of them. None unless told. */
@@ -58,7 +72,15 @@ const EXPOSED_HEADERS = ['x-request-id', 'retry-after'];
  */
 export function createApp(options: AppOptions): App {
   const { models, isStopping = () => false, shutdown, onFault, onRequest, admin, metrics, corsOrigins = [] } = options;
-  const service: Service = { models, isStopping, shutdown, onFault, limits: withDefaultLimits(options) };
+  const service: Service = {
+    models,
+    isStopping,
+    shutdown,
+    onFault,
+    limits: withDefaultLimits(options),
+    sessions: options.sessions ?? new MemorySessionStore(),
+    stateTokens: new StateTokens({ secret: options.stateSecret }),
+  };
 
   const app = new Hono<AppEnv>();
   app.use(requestId());
@@ -87,10 +109,16 @@ export function createApp(options: AppOptions): App {
   app.route('/', healthRoute(service));
   app.route('/', modelsRoute(service));
   app.route('/', classifyRoute(service));
+  app.route('/', streamRoute(service));
+  app.route('/', sessionsRoute(service));
+  app.route('/', continueRoute(service));
+  app.route('/', inferenceRoute(service));
+  app.route('/', openApiRoute(service));
   app.route('/', classifyLinesRoute(service));
   app.route('/', explainRoute(service));
   if (admin !== undefined) app.route('/', adminRoute(service, admin));
   if (metrics !== undefined) app.get('/metrics', metrics);
+  if (options.playground !== undefined) app.route('/', playgroundRoute(options.playground));
   app.notFound((context) =>
     errorResponse(context, new HttpError(404, 'not_found', 'There is nothing at this address. Try POST /v1/classify.')),
   );

@@ -2,6 +2,7 @@ import type { Context } from 'hono';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 
 import { QueueFullError } from './chunkScheduler.ts';
+import { SessionsFullError } from './sessionStore.ts';
 
 /** What a client can tell errors apart by. The message is for people and may change. */
 export type ErrorCode =
@@ -21,6 +22,13 @@ export type ErrorCode =
   | 'invalid_bundle'
   | 'rate_limited'
   | 'queue_full'
+  | 'not_streamable'
+  | 'model_changed'
+  | 'session_not_found'
+  | 'sequence_conflict'
+  | 'sessions_full'
+  | 'invalid_state'
+  | 'state_expired'
   | 'internal'
   | 'unavailable'
   | 'deadline_exceeded';
@@ -61,9 +69,9 @@ export function errorBody(code: ErrorCode, message: string): { error: { code: Er
   return { error: { code, message } };
 }
 
-/** The error as a response of the app, below `/v2` in the shape of the Open Inference Protocol. */
+/** The error as a response of the app; below `/v2`, in the shape of the Open Inference Protocol, `{"error": "…"}`. */
 export function errorResponse(context: Context, error: HttpError): Response {
-  const body = context.req.path.startsWith('/v2') ? { error: error.message } : errorBody(error.code, error.message);
+  const body = /^\/v2(\/|$)/.test(context.req.path) ? { error: error.message } : errorBody(error.code, error.message);
   return context.json(body, error.status, error.headers);
 }
 
@@ -75,6 +83,9 @@ export function toHttpError(error: unknown): HttpError {
   if (error instanceof HttpError) return error;
   if (error instanceof QueueFullError) {
     return new HttpError(429, 'queue_full', error.message, { 'retry-after': String(error.retryAfterSeconds) });
+  }
+  if (error instanceof SessionsFullError) {
+    return new HttpError(429, 'sessions_full', error.message, { 'retry-after': String(error.retryAfterSeconds) });
   }
   return new HttpError(500, 'internal', 'The server failed to answer this request. The cause is in its log.');
 }

@@ -2,6 +2,7 @@
 import type { Context } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 
+import { stripWhiteSpace } from '../text/codePoints.ts';
 import { deadlineError, HttpError } from './errors.ts';
 import type { Service } from './service.ts';
 
@@ -50,12 +51,16 @@ export async function withDeadline<Result>(
  * @param place where in the body it stands, for the message: `inputs[3]`
  * @throws HttpError 400 when there is nothing to classify, 413 when there is too much.
  */
-export function requireText(text: string, place: string, { maxTextLength }: Pick<Service['limits'], 'maxTextLength'>): string {
-  if (text.length > maxTextLength) {
-    throw new HttpError(413, 'text_too_long', `${place} has ${text.length} characters; at most ${maxTextLength} are taken in one text.`);
-  }
-  if (text.trim() === '') throw new HttpError(400, 'empty_input', `${place} is blank. There is nothing in it to classify.`);
+export function requireText(text: string, place: string, limits: Pick<Service['limits'], 'maxTextLength'>): string {
+  requireLength(text, place, limits);
+  if (stripWhiteSpace(text) === '') throw new HttpError(400, 'empty_input', `${place} is blank. There is nothing in it to classify.`);
   return text.toWellFormed();
+}
+
+/** @throws HttpError 413 for a text that is too long. */
+export function requireLength(text: string, place: string, { maxTextLength }: Pick<Service['limits'], 'maxTextLength'>): void {
+  if (text.length <= maxTextLength) return;
+  throw new HttpError(413, 'text_too_long', `${place} has ${text.length} characters; at most ${maxTextLength} are taken in one text.`);
 }
 
 /** @throws HttpError 415 when the body says that it is compressed. */

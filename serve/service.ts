@@ -4,6 +4,8 @@ import type { StoredKey } from './apiKeys.ts';
 import { type HttpError, modelNotFoundError, toHttpError, type ErrorCode } from './errors.ts';
 import type { Limits } from './limits.ts';
 import type { ModelRegistry, ServedModel } from './modelRegistry.ts';
+import type { SessionStore } from './sessionStore.ts';
+import type { StateTokens } from './stateToken.ts';
 
 /** What every route works with. */
 export interface Service {
@@ -13,6 +15,10 @@ export interface Service {
   readonly isStopping: () => boolean;
   /** Aborted, with the error to answer with, when what is in flight must be given up. */
   readonly shutdown?: AbortSignal | undefined;
+  /** Where documents that arrive in pieces are kept between them. */
+  readonly sessions: SessionStore;
+  /** Seals the state of documents whose state the client keeps. */
+  readonly stateTokens: StateTokens;
   /** Told of every fault of the server, the kind that a client sees as 500 without detail. */
   readonly onFault?: ((error: unknown, requestId: string) => void) | undefined;
 }
@@ -61,11 +67,15 @@ export function modelPaths(rest: string): string[] {
 export function modelOf(context: Context<AppEnv>, models: ModelRegistry): ServedModel {
   const model = models.find(context.req.param('name'), context.req.param('version'));
   if (model === undefined) throw modelNotFoundError();
-  const { notes } = context.var;
+  holdModel(context, model);
+  return model;
+}
+
+/** Notes the model that a request asks for, and keeps it in memory until the request is answered. */
+export function holdModel({ var: { notes } }: Context<AppEnv>, model: ServedModel): void {
   notes.model = model;
   notes.release?.();
   notes.release = model.classifier.hold();
-  return model;
 }
 
 /**

@@ -23,6 +23,8 @@ interface Node {
 export class ExceptionMatcher {
   readonly #root: Node = { next: new Map() };
   #longest = 0;
+  /** Tokens that stand in an exception with another token behind them. */
+  readonly #continued = new Set<string>();
 
   constructor(exceptions: Exceptions) {
     const none: Exceptions = new Map();
@@ -34,6 +36,7 @@ export class ExceptionMatcher {
 
   #add(pattern: readonly string[], replacement: readonly string[]): void {
     let node = this.#root;
+    for (const token of pattern.slice(0, -1)) this.#continued.add(token);
     for (const token of pattern) {
       let next = node.next.get(token);
       if (next === undefined) node.next.set(token, (next = { next: new Map() }));
@@ -41,6 +44,11 @@ export class ExceptionMatcher {
     }
     node.replacement = replacement;
     this.#longest = Math.max(this.#longest, pattern.length);
+  }
+
+  /** Whether some exception has this token with another one behind it. */
+  continuesAfter(token: string): boolean {
+    return this.#continued.has(token);
   }
 
   #matchesAt(tokens: readonly string[], start: number): ExceptionSpan[] {

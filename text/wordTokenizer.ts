@@ -49,6 +49,9 @@ export function spacedTokens(chunk: string): ChunkTokens {
   return { tokens, exceptionSpans: matcher.findIn(tokens) };
 }
 
+/** Whether the token may be part of an exception that goes on with the token behind it. */
+export const mayBeginException = (token: string): boolean => matcher.continuesAfter(token);
+
 export interface SplitOptions {
   readonly chunks: ChunkCache<ChunkTokens>;
   /** The tokens to start with. */

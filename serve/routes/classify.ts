@@ -3,7 +3,7 @@ import { Hono } from 'hono';
 import { answerOf } from '../answers.ts';
 import { HttpError } from '../errors.ts';
 import { limitBody, readJson, requireText, withDeadline } from '../requests.ts';
-import { parseClassifyRequest, type ClassifyRequest } from '../schema.ts';
+import { answerOptions, parseClassifyRequest, type ClassifyRequest } from '../schema.ts';
 import { modelOf, modelPaths, type App, type AppEnv, type Service } from '../service.ts';
 
 /**
@@ -19,8 +19,7 @@ export function classifyRoute(service: Service): App {
     const texts = textsOf(request, service.limits, classifier.maxQueue);
     context.var.notes.texts = texts.length;
     const logits = await withDeadline(context, service, (signal) => classifier.classify(texts, { signal }));
-    const { top_k, function_to_apply } = request.parameters ?? {};
-    const options = { topK: top_k ?? undefined, scoreFunction: function_to_apply ?? undefined };
+    const options = answerOptions(request.parameters);
     const answers = logits.map((members) => answerOf(classifier.bundle, members, options));
     return context.json(typeof request.inputs === 'string' ? answers[0] : answers);
   });

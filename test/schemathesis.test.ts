@@ -1,0 +1,62 @@
+/**
+ * The server against its own description: schemathesis sends what /openapi.json allows, and what it does not, to a real `ulmfit serve`, and checks
+ * every answer. Needs an interpreter with the package schemathesis: ULMFIT_PYTHON names it, `python3` unless told.
+ */
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+
+import { expect, it } from 'vitest';
+
+import { writeTinyBundle } from './fixtures/tinyClassifier.ts';
+import { temporaryFolder } from './temporaryFolder.ts';
+
+/** An interpreter that is named must have the package; the system's own may lack it. */
+const named = process.env['ULMFIT_PYTHON'];
+const python = named ?? 'python3';
+const probe = spawnSync(python, ['-c', 'import schemathesis'], { encoding: 'utf8' });
+const missing = probe.error?.message ?? (probe.status === 0 ? undefined : `${python} cannot import schemathesis`);
+const ROOT = join(import.meta.dirname, '..');
+
+it(
+  `finds nothing wrong${missing === undefined ? '' : ` (skipped: ${missing})`}`,
+  { skip: missing !== undefined && named === undefined, timeout: 180_000 },
+  async () => {
+    const folder = await temporaryFolder({});
+    await writeTinyBundle(join(folder, 'bundle'), { embedding: 8, hidden: 8, layers: 2 });
+    const server = spawn(process.execPath, ['trainer/bin.mjs', 'serve', join(folder, 'bundle'), '--port', '0'], { cwd: ROOT });
+    try {
+      const url = await listening(server.stdout);
+      const config = ['--config-file', join(import.meta.dirname, 'schemathesis.toml')];
+      const limits = ['--max-examples', '25', '--seed', '1', '--request-timeout', '20', '--no-color', '--generation-database', 'none'];
+      const { output, status } = await run(python, ['-m', 'schemathesis.cli', ...config, 'run', `${url}/openapi.json`, ...limits], folder);
+      expect(status, output).toBe(0);
+      // It has seen every operation of the description.
+      const { paths } = (await (await fetch(`${url}/openapi.json`)).json()) as { paths: Record<string, object> };
+      const operations = Object.values(paths).reduce((sum, path) => sum + Object.keys(path).length, 0);
+      expect(output).toContain(`Selected: ${operations}/${operations}`);
+    } finally {
+      server.kill('SIGTERM');
+      await once(server, 'exit');
+    }
+  },
+);
+
+/** The address that a server prints once it takes requests. */
+async function listening(stdout: NodeJS.ReadableStream): Promise<string> {
+  let output = '';
+  for await (const data of stdout) {
+    output += String(data);
+    const url = /^listening on (\S+)\n/.exec(output)?.[1];
+    if (url !== undefined) return url;
+  }
+  throw new Error(`The server did not start: ${output}`);
+}
+
+async function run(command: string, args: readonly string[], cwd: string): Promise<{ output: string; status: number | null }> {
+  const child = spawn(command, args, { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (data) => (output += String(data)));
+  const [status] = (await once(child, 'close')) as [number | null];
+  return { output, status };
+}
