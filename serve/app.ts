@@ -11,13 +11,14 @@ import type { ModelRegistry } from './modelRegistry.ts';
 import { recordOf, type RequestRecord } from './requestRecord.ts';
 import { adminRoute, type ModelAdmin } from './routes/admin.ts';
 import { classifyRoute } from './routes/classify.ts';
-import { continueRoute } from './routes/continue.ts';
 import { classifyLinesRoute } from './routes/classifyLines.ts';
+import { continueRoute } from './routes/continue.ts';
 import { explainRoute } from './routes/explain.ts';
 import { healthRoute } from './routes/health.ts';
 import { inferenceRoute } from './routes/inference.ts';
 import { modelsRoute } from './routes/models.ts';
 import { openApiRoute } from './routes/openApi.ts';
+import { playgroundRoute, type PlaygroundFile } from './routes/playground.ts';
 import { sessionsRoute } from './routes/sessions.ts';
 import { streamRoute } from './routes/stream.ts';
 import { noteError, type App, type AppEnv, type RequestNotes, type Service } from './service.ts';
@@ -41,6 +42,8 @@ export interface AppOptions extends LimitOptions, GuardOptions {
   readonly onRequest?: ((record: RequestRecord) => void) | undefined;
   /** Exchanges models on request. Without it, models stay as they are. */
   readonly admin?: ModelAdmin | undefined;
+  /** Reads the files of the playground. Without it, there is nothing at `/`. */
+  readonly playground?: ((file: PlaygroundFile) => Promise<Uint8Array<ArrayBuffer> | string>) | undefined;
   /** What `GET /metrics` answers. Without it, there is no such address. */
   readonly metrics?: (() => Promise<Response>) | undefined;
   /** Web sites whose scripts may ask, such as `https://shop.example`; `*` is all of them. None unless told. */
@@ -106,15 +109,16 @@ export function createApp(options: AppOptions): App {
   app.route('/', healthRoute(service));
   app.route('/', modelsRoute(service));
   app.route('/', classifyRoute(service));
-  app.route('/', classifyLinesRoute(service));
-  app.route('/', explainRoute(service));
-  if (admin !== undefined) app.route('/', adminRoute(service, admin));
-  if (metrics !== undefined) app.get('/metrics', metrics);
   app.route('/', streamRoute(service));
   app.route('/', sessionsRoute(service));
   app.route('/', continueRoute(service));
   app.route('/', inferenceRoute(service));
   app.route('/', openApiRoute(service));
+  app.route('/', classifyLinesRoute(service));
+  app.route('/', explainRoute(service));
+  if (admin !== undefined) app.route('/', adminRoute(service, admin));
+  if (metrics !== undefined) app.get('/metrics', metrics);
+  if (options.playground !== undefined) app.route('/', playgroundRoute(options.playground));
   app.notFound((context) =>
     errorResponse(context, new HttpError(404, 'not_found', 'There is nothing at this address. Try POST /v1/classify.')),
   );

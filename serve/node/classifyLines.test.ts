@@ -20,7 +20,7 @@ let server: RunningServer;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'ulmfit-lines-'));
   await writeTinyBundle(join(folder, 'bundle'), { embedding: 8, hidden: 8, layers: 1 });
-  server = await startServer(join(folder, 'bundle'), { port: 0, threads: 1 });
+  server = await startServer(join(folder, 'bundle'), { port: 0, threads: 1, requestMilliseconds: 300, logLevel: 'silent' });
 });
 
 afterAll(async () => {
@@ -73,6 +73,18 @@ it('holds a client back that sends faster than it reads', async () => {
   let answered = 0;
   for await (const _ of createInterface(response)) answered += 1;
   expect(answered).toBe(sent);
+});
+
+it('takes the lines of a client that sends them slowly, for longer than any other body may take', async () => {
+  const { outgoing, response } = await open();
+  const answers = createInterface(response)[Symbol.asyncIterator]();
+  for (let line = 1; line <= 3; line++) {
+    await quiet(600);
+    outgoing.write('{"text": "a good film"}\n');
+    expect(JSON.parse((await answers.next()).value ?? '') as Answer).toMatchObject({ line });
+  }
+  outgoing.end();
+  expect((await answers.next()).done).toBe(true);
 });
 
 it('lets go of the lines of a client that is gone', async () => {

@@ -14,6 +14,8 @@ import { createLog, logRequest } from './log.ts';
 import { Metrics } from './metrics.ts';
 import { ModelStore, type ModelSource } from './modelStore.ts';
 import { openClassifier } from './openClassifier.ts';
+import { readPlaygroundFile } from './playgroundFiles.ts';
+import { limitSlowRequests } from './slowRequests.ts';
 import { DEFAULTS, LAST_ANSWERS_MILLISECONDS, requireOptions, type ServerOptions } from './serverOptions.ts';
 
 /** A server that takes requests. */
@@ -69,6 +71,7 @@ export async function startServer(bundles: string | readonly ModelSource[], opti
     maxConcurrency: options.maxConcurrency ?? DEFAULTS.maxConcurrency,
     clientAddress: (context) => getConnInfo(context).remote.address,
     metrics: metrics.respond,
+    playground: readPlaygroundFile,
     isStopping: () => stopping !== undefined,
     shutdown: shutdown.signal,
     onFault: (error, requestId) => log.error({ requestId, err: error }, 'fault'),
@@ -81,7 +84,7 @@ export async function startServer(bundles: string | readonly ModelSource[], opti
     serverOptions: {
       keepAliveTimeout: KEEP_ALIVE_MILLISECONDS,
       headersTimeout: options.headersMilliseconds ?? DEFAULTS.headersMilliseconds,
-      requestTimeout: options.requestMilliseconds ?? DEFAULTS.requestMilliseconds,
+      requestTimeout: 0, // see limitSlowRequests
       connectionsCheckingInterval: SLOW_CLIENT_CHECK_MILLISECONDS,
     },
     fetch: async (request, env) => {
@@ -91,6 +94,7 @@ export async function startServer(bundles: string | readonly ModelSource[], opti
       return response;
     },
   }) as Server & { closeAllConnections(): void };
+  limitSlowRequests(server, options.requestMilliseconds ?? DEFAULTS.requestMilliseconds);
 
   const reload = async (): Promise<void> => {
     try {

@@ -150,7 +150,10 @@ async function explainAnswer() {
     byId('explanation').hidden = false;
     byId('explain').hidden = true;
     byId('explained').hidden = model.labels.length === 0;
-    byId('status').textContent = `${status ?? ''} The words that moved it are marked.`.replace(/( The words that moved it are marked\.)+/, '$1');
+    byId('status').textContent = `${status ?? ''} The words that moved it are marked.`.replace(
+      /( The words that moved it are marked\.)+/,
+      '$1',
+    );
   } catch (error) {
     if (!signal.aborted) complain(error);
   } finally {

@@ -112,14 +112,21 @@ export function showCurve(svg, model, points) {
     svg.replaceChildren();
     return '';
   }
-  const lines = [...last.scores].toSorted(([, one], [, other]) => other - one).slice(0, MOST_LINES).map(([label]) => label);
+  const lines = [...last.scores]
+    .toSorted(([, one], [, other]) => other - one)
+    .slice(0, MOST_LINES)
+    .map(([label]) => label);
   const [low, high] = model.task === 'regression' ? rangeOf(model, points) : [0, 1];
   const shown = model.task === 'regression' ? plain : percent;
   const x = (/** @type {number} */ at) => PLOT.left + at * (PLOT.right - PLOT.left);
   const y = (/** @type {number} */ score) => PLOT.bottom - ((score - low) / (high - low)) * (PLOT.bottom - PLOT.top);
   const grid = [low, (low + high) / 2, high].flatMap((value) => [
     shape('line', { class: 'grid', x1: PLOT.left, x2: PLOT.right, y1: y(value), y2: y(value) }),
-    shape('text', { x: PLOT.left - 8, y: y(value) + 4, 'text-anchor': 'end' }, model.task === 'regression' ? plain(value) : `${100 * value} %`),
+    shape(
+      'text',
+      { x: PLOT.left - 8, y: y(value) + 4, 'text-anchor': 'end' },
+      model.task === 'regression' ? plain(value) : `${100 * value} %`,
+    ),
   ]);
   const ends = spread(lines.map((label) => y(last.scores.get(label) ?? low)));
   const curves = lines.map((label, index) => {
@@ -129,7 +136,11 @@ export function showCurve(svg, model, points) {
       { class: `series-${seriesOf(model, label)}` },
       shape('polyline', { class: 'line', points: places.join(' ') }),
       shape('circle', { cx: x(last.at), cy: y(last.scores.get(label) ?? low), r: 4 }),
-      shape('text', { class: 'end', x: x(last.at) + 10, y: (ends[index] ?? 0) + 4 }, label === NUMBER ? plain(last.scores.get(label) ?? 0) : short(label)),
+      shape(
+        'text',
+        { class: 'end', x: x(last.at) + 10, y: (ends[index] ?? 0) + 4 },
+        label === NUMBER ? plain(last.scores.get(label) ?? 0) : short(label),
+      ),
     );
   });
   svg.replaceChildren(
@@ -224,7 +235,12 @@ export function showExplanation({ passage, legend, strongest, head }, model, exp
     .map(({ text: word, occlusion, unknown }) => {
       const change = isNumber ? plain(occlusion ?? 0) : (100 * (occlusion ?? 0)).toFixed(1);
       const sign = (occlusion ?? 0) > 0 ? '+' : '';
-      return element('tr', {}, element('td', {}, unknown ? `${word} (unknown to the model)` : word), element('td', {}, `${sign}${change}`.replace('-', '−')));
+      return element(
+        'tr',
+        {},
+        element('td', {}, unknown ? `${word} (unknown to the model)` : word),
+        element('td', {}, `${sign}${change}`.replace('-', '−')),
+      );
     });
   strongest.replaceChildren(...rows);
 }
