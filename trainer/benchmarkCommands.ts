@@ -120,6 +120,16 @@ export function addBenchmarkCommands(program: Command): void {
     .action(async (given) => (await import('./commands/benchmark.ts')).benchmarkServe(given));
 
   benchmark
+    .command('edge')
+    .description(
+      'The Worker in workerd on this machine: processor time, memory, size and start, 8-bit kernel beside onnxruntime-web, in turns.',
+    )
+    .addOption(repeats(5))
+    .addOption(options.json('every figure'))
+    .addHelpText('after', examples([['ulmfit benchmark edge', 'some minutes, on a machine that does nothing else']]))
+    .action(async (given) => (await import('./commands/benchmark.ts')).benchmarkEdge(given));
+
+  benchmark
     .command('setup-peer')
     .description('Install PyTorch and fastai for comparison, in an environment of their own in the cache.')
     .addOption(options.json('the result'))

@@ -1,8 +1,8 @@
 /**
- * Puts a bundle where the Worker finds it: `node workers/prepare.ts [--int8] <bundle> [<assets folder>]`.
+ * Puts a bundle where the Worker finds it: `node workers/prepare.ts [--int8] [--documents <file>] <bundle> [<assets folder>]`.
  * The files become the Worker's static assets, which wrangler uploads together with the code.
  */
-import { copyFile, link, mkdir, rm, stat } from 'node:fs/promises';
+import { copyFile, link, mkdir, readFile, rm, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -10,6 +10,7 @@ import { parseArgs } from 'node:util';
 import { checkedFiles } from '../export/bundle.ts';
 import { readBundle } from '../export/bundleFolder.ts';
 import { UserError } from '../text/errors.ts';
+import { KERNEL_FILE, parseKernelDescription } from './kernel/description.ts';
 import { writeKernelAssets } from './kernel/packBundle.ts';
 
 const MEBIBYTE = 1024 * 1024;
@@ -30,6 +31,8 @@ export const ASSETS_FOLDER = join(import.meta.dirname, 'dist', 'assets');
 export interface PrepareOptions {
   /** Packs the weights as 8-bit integers for the kernel of our own, in place of the graph for onnxruntime-web. */
   readonly int8?: boolean;
+  /** With `int8`: texts that the kernel must answer as onnxruntime does, within its tolerance. */
+  readonly texts?: readonly string[];
 }
 
 /**
@@ -41,7 +44,7 @@ export interface PrepareOptions {
 export async function prepareAssets(
   bundleFolder: string,
   assetsFolder: string = ASSETS_FOLDER,
-  { int8 = false }: PrepareOptions = {},
+  { int8 = false, texts }: PrepareOptions = {},
 ): Promise<void> {
   const content = await readBundle(bundleFolder);
   const { bundle, folder } = content;
@@ -52,7 +55,7 @@ export async function prepareAssets(
   await rm(assetsFolder, { recursive: true, force: true });
   await mkdir(assetsFolder, { recursive: true });
   for (const file of files) await linkOrCopy(join(folder, file), join(assetsFolder, file));
-  if (int8) await writeKernelAssets(content, assetsFolder);
+  if (int8) await writeKernelAssets(content, assetsFolder, texts);
 }
 
 function requireFit(files: readonly string[], sizes: readonly number[], isPair: boolean): void {
@@ -85,13 +88,39 @@ function inMebibytes(bytes: number): string {
   return (bytes / MEBIBYTE).toFixed(1);
 }
 
+const USAGE = 'Usage: node workers/prepare.ts [--int8 [--documents <JSON Lines with "text">]] <bundle> [<assets folder>]';
+
 async function main(): Promise<void> {
-  const { values, positionals } = parseArgs({ options: { int8: { type: 'boolean', default: false } }, allowPositionals: true });
+  const options = { int8: { type: 'boolean', default: false }, documents: { type: 'string' } } as const;
+  const { values, positionals } = parseArgs({ options, allowPositionals: true });
   const [bundleFolder, assetsFolder] = positionals;
-  if (bundleFolder === undefined) throw new UserError('Usage: node workers/prepare.ts [--int8] <bundle> [<assets folder>]');
+  if (bundleFolder === undefined || (values.documents !== undefined && !values.int8)) throw new UserError(USAGE);
   const target = resolve(assetsFolder ?? ASSETS_FOLDER);
-  await prepareAssets(bundleFolder, target, values);
+  const texts = values.documents === undefined ? [] : await readTexts(values.documents);
+  await prepareAssets(bundleFolder, target, { int8: values.int8, texts });
+  if (texts.length > 0) {
+    const { parity } = parseKernelDescription(JSON.parse(await readFile(join(target, KERNEL_FILE), 'utf8')));
+    console.log(`compared with onnxruntime: ${JSON.stringify(parity)}`);
+  }
   console.log(`prepared ${target}`);
+}
+
+async function readTexts(path: string): Promise<string[]> {
+  const content = await readFile(path, 'utf8').catch((error: Error) => {
+    throw new UserError(`The documents ${path} cannot be read: ${error.message}.`);
+  });
+  return content.split('\n').flatMap((line, index) => (line.trim() === '' ? [] : textOf(line, `${path}, line ${index + 1}`)));
+}
+
+function textOf(line: string, place: string): string {
+  let document: unknown;
+  try {
+    document = JSON.parse(line);
+  } catch (error) {
+    throw new UserError(`${place}: this is not JSON (${(error as Error).message}). Give one JSON object a line, with an entry "text".`);
+  }
+  if (typeof document === 'object' && document !== null && 'text' in document && typeof document.text === 'string') return document.text;
+  throw new UserError(`${place}: there is no entry "text" with a text. Give one JSON object a line, with an entry "text".`);
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {

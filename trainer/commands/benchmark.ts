@@ -52,6 +52,11 @@ export interface BenchmarkServeOptions {
   readonly json?: boolean | undefined;
 }
 
+export interface BenchmarkEdgeOptions {
+  readonly repeats: number;
+  readonly json?: boolean | undefined;
+}
+
 export interface BenchmarkScalingOptions extends BenchmarkOptions {
   readonly steps: number;
   /** Path of the charts, without its ending. */
@@ -107,6 +112,15 @@ export async function benchmarkServe({ preset, precision, json, peer, ...options
   });
   if (json === true) await printJson(result);
   else await printLine([aligned(servingRows(result)), '', aligned(servingLoadRows(result)), '', ...servingNotes(result)].join('\n'));
+}
+
+/** `ulmfit benchmark edge`: the Worker in workerd on this machine, the kernel beside onnxruntime-web. */
+export async function benchmarkEdge({ repeats, json }: BenchmarkEdgeOptions): Promise<void> {
+  const { edgeBenchmark } = await import('../../benchmark/edge/edgeBenchmark.ts');
+  const { edgeNotes, edgeRows } = await import('../../benchmark/edge/edgeReport.ts');
+  const result = await edgeBenchmark({ repeats, log });
+  if (json === true) await printJson(result);
+  else await printTable(edgeRows(result), edgeNotes(result));
 }
 
 /** `ulmfit benchmark scaling`: training speed against the sizes that decide it. */

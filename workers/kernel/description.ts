@@ -36,6 +36,8 @@ const descriptionSchema = v.strictObject({
       ),
     }),
   ),
+  /** How far the kernel's answers were from onnxruntime's with the bundle's own weights, where documents were at hand to compare. */
+  parity: v.exactOptional(v.record(v.string(), v.pipe(v.number(), v.finite(), v.minValue(0)))),
 });
 
 export type KernelDescription = v.InferOutput<typeof descriptionSchema>;

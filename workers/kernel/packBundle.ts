@@ -17,8 +17,9 @@ import {
 import { readGraphWeights } from './graphWeights.ts';
 import { weightLayout, workLayout } from './layout.ts';
 import { packWeights } from './pack.ts';
+import { requireKernelParity } from './parity.ts';
 
-/** Files of this size keep what the Worker holds twice while it loads them small. */
+/** A third of what a static asset may have. */
 const PIECE_BYTES = 8 * 2 ** 20;
 
 /** A file to be written. */
@@ -30,9 +31,11 @@ interface Piece {
 /**
  * Writes kernel.json and the weights' pieces into a folder.
  *
- * @throws UserError when the models need more memory than an isolate can give the kernel.
+ * @param texts what the kernel and onnxruntime are both asked, before anything is deployed; nothing is compared when there are none.
+ * @throws Error when their answers differ by more than the tolerance; UserError when the models need more memory than an isolate can give the kernel.
  */
-export async function writeKernelAssets({ bundle, members }: BundleFolder, folder: string): Promise<KernelDescription> {
+export async function writeKernelAssets(content: BundleFolder, folder: string, texts: readonly string[] = []): Promise<KernelDescription> {
+  const { bundle, members } = content;
   let memoryBytes = 0;
   const described: KernelMember[] = [];
   for (const { description, graphPath } of members) {
@@ -48,11 +51,12 @@ export async function writeKernelAssets({ bundle, members }: BundleFolder, folde
       files: pieces.map(({ name, data }) => ({ name, bytes: data.length, sha256: createHash('sha256').update(data).digest('hex') })),
     });
   }
-  const result: KernelDescription = {
+  const packed: KernelDescription = {
     formatVersion: KERNEL_FORMAT_VERSION,
     bundle: bundle.checksums[BUNDLE_FILE] ?? '',
     members: described,
   };
+  const result = texts.length === 0 ? packed : { ...packed, parity: { ...(await requireKernelParity(content, packed, folder, texts)) } };
   await writeFile(join(folder, KERNEL_FILE), `${JSON.stringify(result)}\n`);
   return result;
 }

@@ -49,7 +49,7 @@ export async function loadEdgeBundle(assets: Fetcher): Promise<LoadedBundle> {
 async function runtimeOpener(assets: Fetcher, bundle: Bundle): Promise<(member: BundleMember) => Promise<ClassifierRuntime>> {
   const packed = await readAsset(assets, KERNEL_FILE);
   if (packed === undefined) return (member) => openGraph(assets, bundle, member);
-  const loader = new KernelLoader(bundle, parseKernelDescription(parseJson(packed)), (file) => requireAsset(assets, file));
+  const loader = new KernelLoader(bundle, parseKernelDescription(parseJson(packed)), (file) => openAsset(assets, file));
   return (member) => loader.load(member);
 }
 
@@ -77,14 +77,29 @@ async function readVerified(assets: Fetcher, bundle: Bundle, file: string): Prom
 
 async function requireAsset(assets: Fetcher, file: string): Promise<Uint8Array<ArrayBuffer>> {
   const bytes = await readAsset(assets, file);
-  if (bytes === undefined) throw new Error(`The asset ${file} was answered with 404. Deploy again from a bundle.`);
+  if (bytes === undefined) throw missing(file, 404);
   return bytes;
 }
 
 /** An asset's bytes, or undefined where there is none of that name. */
 async function readAsset(assets: Fetcher, file: string): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  const response = await fetchAsset(assets, file);
+  return response.status === 404 ? undefined : new Uint8Array(await response.arrayBuffer());
+}
+
+/** An asset's bytes as they come. */
+async function openAsset(assets: Fetcher, file: string): Promise<ReadableStream<Uint8Array>> {
+  const { status, body } = await fetchAsset(assets, file);
+  if (status === 404 || body === null) throw missing(file, status);
+  return body;
+}
+
+async function fetchAsset(assets: Fetcher, file: string): Promise<Response> {
   const response = await assets.fetch(`${ASSET_HOST}/${file}`);
-  if (response.status === 404) return undefined;
-  if (!response.ok) throw new Error(`The asset ${file} was answered with ${response.status}. Deploy again from a bundle.`);
-  return new Uint8Array(await response.arrayBuffer());
+  if (!response.ok && response.status !== 404) throw missing(file, response.status);
+  return response;
+}
+
+function missing(file: string, status: number): Error {
+  return new Error(`The asset ${file} was answered with ${status}. Deploy again from a bundle.`);
 }

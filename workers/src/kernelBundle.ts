@@ -1,16 +1,19 @@
-import { BUNDLE_FILE, outputCount, sha256Hex, type Bundle, type BundleMember } from '../../export/bundle.ts';
+import { BUNDLE_FILE, outputCount, type Bundle, type BundleMember } from '../../export/bundle.ts';
 import { UserError } from '../../text/errors.ts';
 import { KERNEL_BATCH, MAX_KERNEL_BYTES, type KernelDescription } from '../kernel/description.ts';
 // Relaxed SIMD is on in every workerd since 2023, and a Worker compiles nothing while it runs: there is nothing to choose.
 import kernelModule from '../kernel/lstm-relaxed.wasm';
 import { KernelRuntime } from './kernelRuntime.ts';
 
-/** Reads an asset. */
-export type AssetReader = (file: string) => Promise<Uint8Array<ArrayBuffer>>;
+/** Bytes that are read at a time. */
+const READ_BYTES = 128 * 1024;
+
+/** Opens an asset for reading. */
+export type AssetOpener = (file: string) => Promise<ReadableStream<Uint8Array>>;
 
 /**
- * The runtimes of a bundle whose weights were packed for the kernel. Each piece of the weights is checked and then put where the
- * kernel wants it; no more than one piece is there twice.
+ * The runtimes of a bundle whose weights were packed for the kernel. The weights are read straight to where the kernel wants
+ * them, and checked there: they are never in memory twice, where they would fill an isolate.
  *
  * @throws KernelMemoryError when the models need more memory than they may have; UserError when an asset is damaged or not of
  *   this bundle.
@@ -18,15 +21,15 @@ export type AssetReader = (file: string) => Promise<Uint8Array<ArrayBuffer>>;
 export class KernelLoader {
   readonly #bundle: Bundle;
   readonly #description: KernelDescription;
-  readonly #read: AssetReader;
+  readonly #open: AssetOpener;
   #bytesLeft: number;
 
-  constructor(bundle: Bundle, description: KernelDescription, read: AssetReader, maxBytes: number = MAX_KERNEL_BYTES) {
+  constructor(bundle: Bundle, description: KernelDescription, open: AssetOpener, maxBytes: number = MAX_KERNEL_BYTES) {
     if (description.bundle !== bundle.checksums[BUNDLE_FILE])
       throw new UserError('The packed weights are not of this bundle. Deploy again from the bundle.');
     this.#bundle = bundle;
     this.#description = description;
-    this.#read = read;
+    this.#open = open;
     this.#bytesLeft = maxBytes;
   }
 
@@ -43,15 +46,44 @@ export class KernelLoader {
     });
     this.#bytesLeft -= runtime.memoryBytes;
     let filled = 0;
-    for (const { name, sha256 } of packed.files) {
-      const piece = await this.#read(name);
-      if ((await sha256Hex(piece)) !== sha256)
+    for (const { name, bytes, sha256 } of packed.files) {
+      if ((await fill(runtime.imagePiece(filled, bytes), await this.#open(name))) !== sha256)
         throw new UserError(`${name} is damaged or belongs to another deployment. Deploy again from the bundle.`);
-      runtime.writeImage(filled, piece);
-      filled += piece.length;
+      filled += bytes;
     }
     if (filled !== runtime.imageBytes)
       throw new UserError(`The packed weights have ${filled} bytes; the model has ${runtime.imageBytes}. Deploy again from the bundle.`);
     return runtime;
   }
+}
+
+/**
+ * Reads a stream into a place, with one small buffer that is used again and again.
+ *
+ * @returns the SHA-256 of the bytes, or undefined when there are more or fewer of them than the place has.
+ */
+async function fill(place: Uint8Array, stream: ReadableStream<Uint8Array>): Promise<string | undefined> {
+  const digest = new crypto.DigestStream('SHA-256');
+  const writer = digest.getWriter();
+  const reader = stream.getReader({ mode: 'byob' });
+  let buffer = new ArrayBuffer(READ_BYTES);
+  let filled = 0;
+  for (;;) {
+    const { value, done } = await reader.read(new Uint8Array(buffer));
+    if (done || value === undefined) break;
+    if (filled + value.length > place.length) {
+      await Promise.all([reader.cancel(), writer.close()]);
+      return undefined;
+    }
+    place.set(value, filled);
+    await writer.write(value);
+    filled += value.length;
+    buffer = value.buffer;
+  }
+  await writer.close();
+  return filled === place.length ? hexadecimal(await digest.digest) : undefined;
+}
+
+function hexadecimal(digest: ArrayBuffer): string {
+  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, '0')).join('');
 }

@@ -64,7 +64,7 @@ export class KernelRuntime implements ClassifierRuntime {
   readonly #sizes: KernelSizes;
   readonly #maxBatch: number;
   readonly #kernel: Kernel;
-  readonly #bytes: Uint8Array;
+  readonly #bytes: Uint8Array<ArrayBuffer>;
   readonly #floats: Float32Array;
   readonly #weights: WeightLayout;
   readonly #work: WorkLayout;
@@ -97,12 +97,11 @@ export class KernelRuntime implements ClassifierRuntime {
     return this.#weights.bytes;
   }
 
-  /** Puts a piece of the weights' image, see packWeights, where it belongs. */
-  writeImage(offset: number, piece: Uint8Array): void {
-    if (offset + piece.length > this.#weights.bytes) {
-      throw new RangeError(`The weights have ${this.#weights.bytes} bytes; there is no room for ${piece.length} from ${offset} on.`);
-    }
-    this.#bytes.set(piece, WEIGHTS_START + offset);
+  /** The place of a piece of the weights' image, see packWeights, for its bytes to be put there. */
+  imagePiece(offset: number, bytes: number): Uint8Array<ArrayBuffer> {
+    if (offset + bytes > this.#weights.bytes)
+      throw new RangeError(`The weights have ${this.#weights.bytes} bytes; there is no room for ${bytes} from ${offset} on.`);
+    return this.#bytes.subarray(WEIGHTS_START + offset, WEIGHTS_START + offset + bytes);
   }
 
   freshState(): DocumentState {

@@ -17,3 +17,12 @@ interface ExecutionContext {
   waitUntil(promise: Promise<unknown>): void;
   passThroughOnException(): void;
 }
+
+/** Hashes what is written to it, however much that is: the platform's own addition to Web Crypto. */
+interface DigestStream extends WritableStream<Uint8Array> {
+  readonly digest: Promise<ArrayBuffer>;
+}
+
+interface Crypto {
+  readonly DigestStream: new (algorithm: 'SHA-256') => DigestStream;
+}

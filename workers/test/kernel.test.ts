@@ -56,7 +56,7 @@ function randomWeights(seed: number, embedding: number, hidden: number, layers: 
 function runtimeOf(module: WebAssembly.Module, weights: GraphWeights, maxBatch = 16): KernelRuntime {
   const options = { outputs: 3, headHidden: 50, maxBatch, maxBytes: 2 ** 26 };
   const runtime = new KernelRuntime(module, { sizes: weights.sizes, chunkLength: CHUNK }, options);
-  runtime.writeImage(0, packWeights(weights));
+  runtime.imagePiece(0, runtime.imageBytes).set(packWeights(weights));
   return runtime;
 }
 
@@ -196,6 +196,11 @@ describe('a Worker whose bundle was packed for the kernel', () => {
     const flipped = (bytes: ArrayBuffer) => Uint8Array.from(new Uint8Array(bytes), (byte, index) => (index === 100 ? byte ^ 1 : byte));
     const damaged = assetsOf('int8-usual', (file, bytes) => (file === 'forward-kernel-00.bin' ? flipped(bytes) : bytes));
     await expect(loadEdgeBundle(damaged)).rejects.toThrow('forward-kernel-00.bin is damaged');
+    for (const length of [-100, 100]) {
+      const resized = (bytes: ArrayBuffer) => new Uint8Array(bytes.byteLength + length).fill(1);
+      const wrong = assetsOf('int8-usual', (file, bytes) => (file === 'forward-kernel-00.bin' ? resized(bytes) : bytes));
+      await expect(loadEdgeBundle(wrong)).rejects.toThrow('forward-kernel-00.bin is damaged');
+    }
     const changed = (from: RegExp, to: string) =>
       assetsOf('int8-usual', (file, bytes) => (file === 'kernel.json' ? new TextDecoder().decode(bytes).replace(from, to) : bytes));
     await expect(loadEdgeBundle(changed(/"bundle":"[0-9a-f]/, '"bundle":"f'))).rejects.toThrow('not of this bundle');
