@@ -150,12 +150,13 @@ export function createProgram(): Command {
         .argParser(positiveInteger),
     )
     .addOption(new Option('--max-body <bytes>', 'largest request').default(8 * 1024 * 1024, '8388608, 8 MiB').argParser(positiveInteger))
-    .addHelpText('after', 
+    .addHelpText(
+      'after',
       examples([
         ['ulmfit serve bundles/reviews --port 8000', 'answers at http://127.0.0.1:8000/v1/classify'],
         ['ulmfit serve', 'the sentiment classifier that came with ulmfit'],
       ]),
-)
+    )
     .action(async (bundle, given) => (await import('./commands/serve.ts')).serve(bundle, given));
 
   program.commandsGroup('Measuring:');

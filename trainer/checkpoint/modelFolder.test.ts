@@ -102,7 +102,8 @@ const MISTAKES: readonly [what: string, change: Change, message: (folder: string
   [
     'does not exist',
     (folder) => rm(folder, { recursive: true }),
-    (folder) => `There is no model folder ${folder}. Give the path of a folder that holds model.json, or the name of a model that came with ulmfit: `,
+    (folder) =>
+      `There is no model folder ${folder}. Give the path of a folder that holds model.json, or the name of a model that came with ulmfit: `,
   ],
   [
     'was written by a newer program',
@@ -183,7 +184,8 @@ const MISTAKES: readonly [what: string, change: Change, message: (folder: string
       await rm(folder, { recursive: true });
       await writeFile(folder, 'not a folder');
     },
-    (folder) => `There is no model folder ${folder}. Give the path of a folder that holds model.json, or the name of a model that came with ulmfit: `,
+    (folder) =>
+      `There is no model folder ${folder}. Give the path of a folder that holds model.json, or the name of a model that came with ulmfit: `,
   ],
 ];
 

@@ -49,7 +49,8 @@ export async function generateTexts(folder: string, { count, json, ...options }:
 async function notes(folder: string, { model }: TrainedLanguageModel, prompt: string): Promise<string[]> {
   const strangers = unknownWords(prompt, model.vocabulary);
   const lines: string[] = [];
-  if (await isPair(await locateModel(folder))) lines.push(`${folder} holds two models; the forward one writes. Name ${folder}/backward for the other.`);
+  if (await isPair(await locateModel(folder)))
+    lines.push(`${folder} holds two models; the forward one writes. Name ${folder}/backward for the other.`);
   if (model.description.direction === 'backward')
     lines.push('This model writes from the end of a text to its beginning: the prompt is how the text ends.');
   if (strangers.length > 0) lines.push(`The model does not know ${strangers.join(', ')}, and reads xxunk instead.`);

@@ -1,4 +1,5 @@
-import { locateBundle, shippedBundles } from '../checkpoint/shippedModels.ts';
+import { existsSync } from 'node:fs';
+import { locateBundle, orName, shippedBundles } from '../checkpoint/shippedModels.ts';
 import { UserError } from '../../text/errors.ts';
 
 /** What the command line can set; a limit that is left out has the server's default. */
@@ -24,7 +25,7 @@ export interface ServeOptions {
  * @throws UserError when the bundle cannot be read, an option makes no sense, or the address is taken.
  */
 export async function serve(bundle: string | undefined, options: ServeOptions = {}): Promise<void> {
-  const folder = bundle === undefined ? await onlyShippedBundle() : await locateBundle(bundle);
+  const folder = bundle === undefined ? await onlyShippedBundle() : await folderOf(bundle);
   // Loaded here so that the other commands need no onnxruntime.
   const { startServer } = await import('../../serve/node/server.ts');
   const { host, port, maxBatch, maxQueue, maxBody } = options;
@@ -35,6 +36,13 @@ export async function serve(bundle: string | undefined, options: ServeOptions = 
   await stopSignal();
   console.error('Stopping: finishing what is in flight.');
   await server.stop();
+}
+
+/** @throws UserError where there is no such folder, and no classifier of that name */
+async function folderOf(bundle: string): Promise<string> {
+  const folder = await locateBundle(bundle);
+  if (existsSync(folder)) return folder;
+  throw new UserError(`There is no folder ${bundle}. Give one that "ulmfit export" wrote${orName(await shippedBundles())}.`);
 }
 
 /** @throws UserError where none came with this program, or several */

@@ -44,7 +44,9 @@ const FEWEST_DOCUMENTS = 20;
 export async function calibrateModel(folder: string, data: string, columns: EvaluationColumns = {}): Promise<CalibrationResult> {
   const models = await readMembers(folder, 'classifier');
   if ((await locateModel(folder)) !== folder) {
-    throw new UserError(`"${folder}" came with ulmfit and is not changed. Copy its folder, ${await locateModel(folder)}, and calibrate the copy.`);
+    throw new UserError(
+      `"${folder}" came with ulmfit and is not changed. Copy its folder, ${await locateModel(folder)}, and calibrate the copy.`,
+    );
   }
   const task = models[0]?.description.task ?? 'singleLabel';
   if (task === 'regression') throw new UserError(`${folder} answers with numbers, not with probabilities: there is nothing to calibrate.`);
