@@ -1,7 +1,7 @@
 import { createWriteStream } from 'node:fs';
 import { once } from 'node:events';
-import { loadLabelledSet } from '../../trainer/data/labelledSet.ts';
 import type { TrainingDocument } from '../../trainer/data/document.ts';
+import { readDocuments } from '../../trainer/data/readers.ts';
 import { UserError } from '../../text/errors.ts';
 import { ownWords } from './messages.ts';
 
@@ -20,8 +20,9 @@ export async function readLabelled(
   data: string,
   options: { readonly text?: readonly string[] | undefined; readonly label?: string | undefined; readonly messages?: boolean | undefined },
 ): Promise<TrainingDocument[]> {
-  const { documents } = await loadLabelledSet(data, { text: options.text, label: options.label });
-  if (options.messages !== true) return [...documents];
+  const all = await Array.fromAsync(readDocuments(data, { text: options.text, label: options.label }));
+  const documents = all.filter((document): document is TrainingDocument => document.label !== undefined);
+  if (options.messages !== true) return documents;
   return documents
     .map((document) => ({ ...document, fields: document.fields.map(ownWords) }))
     .filter(({ fields }) => fields.some((field) => field !== ''));

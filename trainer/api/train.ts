@@ -51,6 +51,8 @@ export interface TrainOptions extends RunSettings, SizeOptions {
   readonly weightDecay?: number | undefined;
   readonly clip?: number | undefined;
   readonly seed?: number | undefined;
+  /** Store the finished weights in 16 bits. */
+  readonly half?: boolean | undefined;
 }
 
 /**

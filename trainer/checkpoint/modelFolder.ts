@@ -8,7 +8,7 @@ import { classifierShapes, languageModelShapes } from '../model/parameters.ts';
 import { outputsOf, TASKS } from '../model/task.ts';
 import { writeFileAtomically } from './atomicFile.ts';
 import { floatValues, readSafetensors, toFloat16, writeSafetensors, type Tensor as FileTensor } from './safetensors.ts';
-import { locateModel, shippedModels } from './shippedModels.ts';
+import { locateModel, orName, shippedModels } from './shippedModels.ts';
 
 const positive = v.pipe(v.number(), v.integer(), v.minValue(1));
 
@@ -154,9 +154,9 @@ function words(kind: ModelDescription['kind']): string {
 async function readDescription(folder: string): Promise<ModelDescription> {
   const path = join(folder, 'model.json');
   if (!(await isFolder(folder))) {
-    const names = (await shippedModels()).map((name) => `"${name}"`).join(', ');
-    const orName = names === '' ? '' : `, or the name of a model that came with ulmfit: ${names}`;
-    throw new UserError(`There is no model folder ${folder}. Give the path of a folder that holds model.json${orName}.`);
+    throw new UserError(
+      `There is no model folder ${folder}. Give the path of a folder that holds model.json${orName(await shippedModels())}.`,
+    );
   }
   const json = await readJson(path, `${folder} is not a model folder: model.json is missing. A folder of an unfinished run has none yet.`);
   const version = typeof json === 'object' && json !== null && 'schemaVersion' in json ? Number(json.schemaVersion) : Number.NaN;

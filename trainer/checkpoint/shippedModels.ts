@@ -48,6 +48,11 @@ export async function shippedBundles(folder: string = FOLDER): Promise<string[]>
   return names.filter((_, index) => served[index]);
 }
 
+/** The rest of an advice to give a path, such as `, or the name of a model that came with ulmfit: "wiki-small"`. */
+export function orName(names: readonly string[]): string {
+  return names.length === 0 ? '' : `, or the name of a model that came with ulmfit: ${names.map((name) => `"${name}"`).join(', ')}`;
+}
+
 function exists(path: string): Promise<boolean> {
   return stat(path).then(
     () => true,

@@ -140,6 +140,8 @@ export const keep = () =>
     .choices(['last', 'best'])
     .default('last');
 
+export const half = () => new Option('--half', 'store the finished weights in 16 bits');
+
 export const config = () => new Option('--config <file>', "options as JSON, such as a run's config.json; what is given here comes first");
 
 export const seedOption = () =>

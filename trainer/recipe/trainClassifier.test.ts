@@ -1,4 +1,4 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { temporaryFolder } from '../../test/temporaryFolder.ts';
@@ -221,6 +221,17 @@ describe('trainClassifier', () => {
     expect(encoder).toHaveLength(7);
     for (const [name, { data }] of encoder) expect(classifier.members[0]?.model.tensors.get(name)?.data, name).toEqual(data);
     classifier.dispose();
+  });
+
+  it('stores its weights in 16 bits where that is asked for', async () => {
+    const [whole, half] = [
+      await train({ languageModel: languageModel('forward') }),
+      await train({ languageModel: languageModel('forward') }, { half: true }),
+    ];
+    const sizeOf = async ({ out }: { readonly out: string }) => (await stat(join(out, 'model.safetensors'))).size;
+    expect((await sizeOf(half)) / (await sizeOf(whole))).toBeLessThan(0.7); // the header stays
+    const [of32, of16] = [await readModel(whole.out), await readModel(half.out)];
+    for (const [name, { data }] of of32.tensors) expect(of16.tensors.get(name)?.data, name).toEqual(data.map(Math.f16round));
   });
 
   it('can start without one, with words from the training texts', async () => {

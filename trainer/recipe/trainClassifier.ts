@@ -41,6 +41,8 @@ export interface ClassifierConfig extends Omit<ClassifierSettings, 'epochs' | 'o
   /** Bounds of the numbers of a regression. */
   readonly range?: readonly [low: number, high: number] | undefined;
   readonly labelWeights?: LabelWeights | undefined;
+  /** Store the finished weights in 16 bits. */
+  readonly half?: boolean | undefined;
 }
 
 /** Fewest steps an epoch should have: with few documents, a smaller batch gives the optimizer more of them. */
@@ -139,7 +141,8 @@ export async function trainClassifier(
         created: new Date().toISOString(),
       };
       const tensors = config.range === undefined ? rescaled(result.tensors, objective.scale) : result.tensors;
-      await writeModel(out, { description: finished, tensors, vocabulary }, { card: classifierCard(finished, config) });
+      const precision = config.half === true ? 'F16' : 'F32';
+      await writeModel(out, { description: finished, tensors, vocabulary }, { card: classifierCard(finished, config), precision });
     }
     return result;
   } finally {

@@ -1,0 +1,49 @@
+#!/bin/sh
+# Makes models/sentiment-small: fine-tunes wiki-small on film reviews, trains a classifier on the labelled ones, makes its probabilities mean what they
+# say, measures it on reviews that were held out, and exports it in 8 bits. Stopped at any point, it goes on where it was when run again.
+#
+# Usage: benchmark/results/sentiment-small.sh TRAIN UNLABELLED OUT
+# TRAIN and UNLABELLED are reviews as JSON Lines (also .gz, .br, .zst), with the columns text and, of TRAIN, label: neg and pos, or 0 and 1.
+# What it costs stands in docs/training.md. Settings by environment variables:
+#   FROM              language model to start from                  (wiki-small)
+#   WORK              folder for everything on the way              (runs/sentiment-small)
+#   UNLABELLED_COUNT  unlabelled reviews that step 2 reads too      (10000)
+#   LM_EPOCHS         passes of step 2 over all reviews             (2)
+#   EPOCHS            passes of step 3; 5 reach every layer group   (5)
+#   PRECISION         bf16 where the processor multiplies it, or fp32
+set -eu
+train=$1
+unlabelled=$2
+out=$3
+from=${FROM:-wiki-small}
+work=${WORK:-runs/sentiment-small}
+ULMFIT_PRECISION=${PRECISION:-fp32}
+export ULMFIT_PRECISION
+cd "$(dirname "$0")/../.."
+
+mkdir -p "$work"
+if [ ! -f "$work/data/parts.json" ]; then
+  # Labels as people read them, and as many of the unlabelled reviews as step 2 shall read.
+  node benchmark/results/reviews.ts "$train" > "$work/labelled.jsonl"
+  node benchmark/results/reviews.ts "$unlabelled" --first "${UNLABELLED_COUNT:-10000}" > "$work/unlabelled.jsonl"
+  node benchmark/results/prepare.ts "$work/labelled.jsonl" --unlabelled "$work/unlabelled.jsonl" --out "$work/data"
+fi
+data=$work/data
+
+# Step 2. Half as much dropout as the paper has: a small model does not learn texts by heart in two passes.
+[ -f "$work/language-model/model.json" ] ||
+  npx ulmfit finetune "$data/text.jsonl" --from "$from" --out "$work/language-model" --resume \
+    --epochs "${LM_EPOCHS:-2}" --batch 32 --drop-mult 0.3 --seed 1
+
+# Step 3.
+[ -f "$work/classifier/model.json" ] ||
+  npx ulmfit train "$data/train.jsonl" --valid "$data/valid.jsonl" --from "$work/language-model" --out "$work/classifier" --resume \
+    --epochs "${EPOCHS:-5}" --batch 32 --bptt-window 420 --drop-mult 0.3 --half --seed 1
+
+npx ulmfit calibrate "$work/classifier" "$data/valid.jsonl"
+npx ulmfit evaluate "$work/classifier" "$data/test.jsonl" --json | tee "$work/test.json"
+
+mkdir -p "$out"
+npx ulmfit export "$work/classifier" --int8 --name sentiment-small --documents "$data/test.jsonl" --out "$out/bundle"
+for file in model.json model.safetensors vocabulary.json README.md; do cp "$work/classifier/$file" "$out/$file"; done
+echo "Written to $out. Its model card, $out/README.md, wants a word on corpus and licence."
