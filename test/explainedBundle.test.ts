@@ -8,7 +8,6 @@ import type { Explanation } from '../text/explanation.ts';
 import { explainDocument } from '../trainer/recipe/explain.ts';
 import { TrainedClassifier } from '../trainer/recipe/trainedClassifier.ts';
 import { storedModel, type TinyBundleOptions, writeTinyBundle } from './fixtures/tinyClassifier.ts';
-import { temporaryFolder } from './temporaryFolder.ts';
 
 /** onnxruntime against TensorFlow, of differences of probabilities and of numbers up to 20. */
 const DIGITS = 4;

@@ -152,17 +152,6 @@ async function trainNext(data: string, from: string, folders: Folders, options: 
 }
 
 /**
- * The language model that this program comes with.
- *
- * @throws UserError where it was left out
- */
-async function modelThatComesAlong(): Promise<string> {
-  const path = join(projectFolder(), 'models', 'wiki-small');
-  if (await exists(join(path, 'model.json'))) return path;
-  throw new UserError('This installation has no language model of its own. Name one with --from.');
-}
-
-/**
  * Writes down what a fit is to do.
  *
  * @throws UserError where the folder holds another fit, or something else
