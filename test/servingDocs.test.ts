@@ -90,8 +90,10 @@ describe('command lines', () => {
     await parse([...words, '/bundles/default']);
     const [, unit = ''] = /^ExecStart=\S+\/ulmfit (.*)$/m.exec(await read('serve/deploy/ulmfit.service')) ?? [];
     await parse(unit.split(' '));
-    const [, args = '[]'] = /^ +args: (\[.*\])$/m.exec(await read('serve/deploy/inferenceservice.yaml')) ?? [];
-    await parse([...words, ...(JSON.parse(args) as string[])]);
+    const [, args = ''] = /^ +args:\n((?: +- .*\n)+)/m.exec(await read('serve/deploy/inferenceservice.yaml')) ?? [];
+    const listed = Array.from(args.matchAll(/- (.*)\n/g), ([, arg = '']) => arg);
+    expect(listed).toContain('reviews=/mnt/models');
+    await parse([...words, ...listed]);
   });
 
   it('of the image need no file that is not copied', async () => {
