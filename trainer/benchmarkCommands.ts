@@ -102,6 +102,9 @@ export function addBenchmarkCommands(program: Command): void {
     )
     .addOption(new Option('--clients <count>', 'requests at a time').default(64).argParser(positiveInteger))
     .addOption(
+      new Option('--max-batch <documents>', 'documents that the server computes at a time').default(16).argParser(positiveInteger),
+    )
+    .addOption(
       new Option('--requests <count>', 'short requests over which memory is watched; 0 leaves that out')
         .default(100_000)
         .argParser(nonNegativeInteger),
