@@ -20,7 +20,7 @@ export interface BareGraphWork extends ServingWork {
   /** Documents in flight. */
   readonly clients: number;
   /** Documents in a graph call. */
-  readonly batch: number;
+  readonly maxBatch: number;
 }
 
 /** A session that adds up the time of its calls. */
@@ -45,7 +45,7 @@ class TimedSession implements GraphSession {
   }
 }
 
-await serveParent<BareGraphWork>(async ({ bundle: folder, documents, passes, clients, batch, threads }) => {
+await serveParent<BareGraphWork>(async ({ bundle: folder, documents, passes, clients, maxBatch, threads }) => {
   const { bundle, members } = await readBundle(folder);
   const [member] = members;
   if (member === undefined) throw new Error(`${folder} has no model`);
@@ -59,7 +59,7 @@ await serveParent<BareGraphWork>(async ({ bundle: folder, documents, passes, cli
     }),
   );
   const scheduler = new ChunkScheduler(new GraphRuntime(member.description, outputCount(bundle), session), {
-    maxBatch: batch,
+    maxBatch,
     maxQueue: clients,
   });
   const lines = (await readFile(documents, 'utf8')).trimEnd().split('\n');

@@ -1,8 +1,9 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { TOKENIZER_VERSION } from '../text/tokenizer.ts';
-import { exportInOwnProcess } from '../trainer/api/exportClassifier.ts';
 import { writeModel, type HostTensor } from '../trainer/checkpoint/modelFolder.ts';
+import { projectFolder } from '../trainer/engine/cache.ts';
+import { run, type Command } from '../trainer/engine/tools.ts';
 import { classifierShapes } from '../trainer/model/parameters.ts';
 import type { ServingTexts } from './servingWork.ts';
 import { mulberry32 } from './workload.ts';
@@ -56,8 +57,21 @@ export async function exportRandomClassifier(
       .map((text) => `${JSON.stringify({ text })}\n`)
       .join(''),
   );
-  if (precision === 'int8') throw new Error('there are no int8 bundles yet');
-  await exportInOwnProcess(model, { out, documents, name: `random-${precision}` });
+  // A process of its own, because this one waits for others' turns and should hold no TensorFlow meanwhile.
+  const program: Command = [process.execPath, join(projectFolder(), 'trainer', 'bin.mjs')];
+  const smaller = precision === 'fp32' ? [] : [`--${precision}`];
+  const outcome = await run(program, [
+    'export',
+    model,
+    '--out',
+    out,
+    '--documents',
+    documents,
+    '--name',
+    `random-${precision}`,
+    ...smaller,
+  ]);
+  if (outcome?.status !== 0) throw new Error(`the ${precision} bundle could not be exported: ${outcome?.stderr.trim()}`);
 }
 
 /** One value for all numbers of a tensor, or the range that they are drawn from: as fresh weights have them. */

@@ -19,6 +19,8 @@ export interface ServedBundleOptions {
   readonly passes: readonly (readonly number[])[];
   /** Requests at a time, each of one text. */
   readonly clients: number;
+  /** Documents in a graph call. */
+  readonly maxBatch: number;
 }
 
 /** The server's default, which more clients than this need more of. */
@@ -37,14 +39,11 @@ export class ServedBundle implements Player {
   private constructor(options: ServedBundleOptions) {
     this.name = options.name;
     this.#options = options;
+    const { bundle, clients, maxBatch } = options;
+    const queue = Math.max(DEFAULT_QUEUE, clients);
+    const args = ['serve', bundle, '--port', '0', '--max-batch', String(maxBatch), '--max-queue', String(queue)];
     const program = join(projectFolder(), 'trainer', 'bin.mjs');
-    this.#child = spawn(
-      process.execPath,
-      [program, 'serve', options.bundle, '--port', '0', '--max-queue', String(Math.max(DEFAULT_QUEUE, options.clients))],
-      {
-        stdio: ['ignore', 'pipe', 'pipe'],
-      },
-    );
+    this.#child = spawn(process.execPath, [program, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
     createInterface({ input: this.#child.stderr }).on('line', (line) => this.#errors.push(line));
   }
 

@@ -17,6 +17,7 @@ const TINY: Omit<ServingBenchmarkOptions, 'peer'> = {
   documents: 12,
   repeats: 1,
   clients: 4,
+  maxBatch: 4,
   requests: 100,
   // Other tests run at the same time.
   anyLoad: true,

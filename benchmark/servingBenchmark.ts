@@ -23,6 +23,8 @@ export interface ServingBenchmark {
   readonly repeats: number;
   /** Requests at a time. */
   readonly clients: number;
+  /** Documents in a graph call. */
+  readonly maxBatch: number;
   /** One for each preset. */
   readonly measurements: readonly ServingMeasurement[];
 }
@@ -67,6 +69,8 @@ export interface ServingBenchmarkOptions {
   readonly repeats: number;
   /** Requests at a time. */
   readonly clients: number;
+  /** Documents in a graph call. */
+  readonly maxBatch: number;
   /** Short requests over which memory is watched; 0 leaves that out. */
   readonly requests: number;
   readonly peer: Peer;
@@ -79,8 +83,6 @@ export interface ServingBenchmarkOptions {
 
 /** Documents of a repeat: some seconds of work. */
 const DOCUMENTS: Readonly<Record<Preset, number>> = { small: 320, base: 128 };
-/** Documents in a graph call: the server's default. */
-const BATCH = 16;
 /** How often the one text is classified, for each repeat. */
 const SINGLES_A_REPEAT = 10;
 
@@ -92,8 +94,8 @@ const SINGLES_A_REPEAT = 10;
 export async function servingBenchmark(options: ServingBenchmarkOptions): Promise<ServingBenchmark> {
   const measurements: ServingMeasurement[] = [];
   for (const preset of options.presets) measurements.push(await measurePreset(preset, options));
-  const { repeats, clients } = options;
-  return { benchmark: 'serve', created: new Date().toISOString(), machine: thisMachine(), repeats, clients, measurements };
+  const { repeats, clients, maxBatch } = options;
+  return { benchmark: 'serve', created: new Date().toISOString(), machine: thisMachine(), repeats, clients, maxBatch, measurements };
 }
 
 async function measurePreset(preset: Preset, options: ServingBenchmarkOptions): Promise<ServingMeasurement> {
@@ -146,7 +148,7 @@ interface Started {
 }
 
 async function startAll(started: Started, folder: string, texts: ServingTexts, options: ServingBenchmarkOptions): Promise<void> {
-  const { precisions, clients, peer, log } = options;
+  const { precisions, clients, maxBatch, peer, log } = options;
   const threads = availableParallelism();
   const work = await writeWork(folder, texts, threads);
   const model = join(folder, 'model');
@@ -162,10 +164,11 @@ async function startAll(started: Started, folder: string, texts: ServingTexts, o
       texts: texts.texts,
       passes: work.ours.passes,
       clients,
+      maxBatch,
     });
     started.served.set(precision, served);
     started.players.push({ player: served, kind: 'ours' });
-    const graph: BareGraphWork = { ...work.ours, bundle, clients, batch: BATCH };
+    const graph: BareGraphWork = { ...work.ours, bundle, clients, maxBatch };
     graphs.push({ player: await Contender.start(ownContender(`${GRAPH} ${precision}`, 'bareGraph'), graph, log), kind: 'graph' });
   }
   started.players.push(...graphs);

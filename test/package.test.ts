@@ -103,6 +103,7 @@ test('it serves a bundle over HTTP, and loads nothing of the trainer but the com
     });
     expect(response.status).toBe(200);
     const scores = (await response.json()) as { readonly label: string; readonly score: number }[];
+    expect(await (await fetch(`${url}/`)).text()).toContain('<!doctype html>');
     const expected = expectedAnswer([model], tokenize(TEXT));
     for (const [index, label] of model.config.labels.entries()) {
       const score = scores.find((one) => one.label === label)?.score ?? Number.NaN;

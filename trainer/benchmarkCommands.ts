@@ -101,6 +101,7 @@ export function addBenchmarkCommands(program: Command): void {
       new Option('--documents <count>', 'documents of a measurement (default: 320 for small, 128 for base)').argParser(positiveInteger),
     )
     .addOption(new Option('--clients <count>', 'requests at a time').default(64).argParser(positiveInteger))
+    .addOption(new Option('--max-batch <documents>', 'documents that the server computes at a time').default(16).argParser(positiveInteger))
     .addOption(
       new Option('--requests <count>', 'short requests over which memory is watched; 0 leaves that out')
         .default(100_000)

@@ -44,6 +44,7 @@ export interface BenchmarkServeOptions {
   readonly precision: BundlePrecision | 'both';
   readonly documents?: number | undefined;
   readonly clients: number;
+  readonly maxBatch: number;
   readonly requests: number;
   readonly repeats: number;
   /** A Python with PyTorch and fastai. */
