@@ -17,6 +17,7 @@ unlabelled=$2
 out=$3
 from=${FROM:-wiki-small}
 work=${WORK:-runs/sentiment-small}
+count=${UNLABELLED_COUNT:-10000}
 ULMFIT_PRECISION=${PRECISION:-fp32}
 export ULMFIT_PRECISION
 cd "$(dirname "$0")/../.."
@@ -25,15 +26,21 @@ mkdir -p "$work"
 if [ ! -f "$work/data/parts.json" ]; then
   # Labels as people read them, and as many of the unlabelled reviews as step 2 shall read.
   node benchmark/results/reviews.ts "$train" > "$work/labelled.jsonl"
-  node benchmark/results/reviews.ts "$unlabelled" --first "${UNLABELLED_COUNT:-10000}" > "$work/unlabelled.jsonl"
-  node benchmark/results/prepare.ts "$work/labelled.jsonl" --unlabelled "$work/unlabelled.jsonl" --out "$work/data"
+  if [ "$count" -gt 0 ]; then
+    node benchmark/results/reviews.ts "$unlabelled" --first "$count" > "$work/unlabelled.jsonl"
+    node benchmark/results/prepare.ts "$work/labelled.jsonl" --unlabelled "$work/unlabelled.jsonl" --out "$work/data"
+  else
+    node benchmark/results/prepare.ts "$work/labelled.jsonl" --out "$work/data"
+  fi
 fi
 data=$work/data
+text=$data/text.jsonl
+[ -f "$text" ] || text=$data/labelled.jsonl # no unlabelled reviews
 
 # Step 2. Half as much dropout as the paper has: a small model does not learn texts by heart in two passes.
 [ -f "$work/language-model/model.json" ] ||
-  npx ulmfit finetune "$data/text.jsonl" --from "$from" --out "$work/language-model" --resume \
-    --epochs "${LM_EPOCHS:-2}" --batch 32 --drop-mult 0.3 --seed 1
+  npx ulmfit finetune "$text" --from "$from" --out "$work/language-model" --resume \
+    --epochs "${LM_EPOCHS:-2}" --max-vocab 24000 --batch 32 --drop-mult 0.3 --seed 1
 
 # Step 3.
 [ -f "$work/classifier/model.json" ] ||
