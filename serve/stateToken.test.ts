@@ -103,6 +103,7 @@ describe('POST /v1/classify/continue', () => {
       expectScores(answered.answer, whole(text.slice(0, start + 7)));
       ({ state } = answered);
     }
+    expect(state).toMatch(/^u1\./);
     // From one state, two ways on.
     for (const more of [' good', ' bad']) {
       expectScores(((await (await send({ text: more, state })).json()) as { answer: LabelScore[] }).answer, whole(text + more));

@@ -114,7 +114,7 @@ describe('POST /v1/classify/stream', () => {
     runtime.beforeCall = () => new Promise((resolve) => setTimeout(resolve, 2));
     const busy = await Promise.all([stream({ inputs: LONG }), stream({ inputs: LONG })]);
     expect(await errorOf(await stream({ inputs: 'good' }))).toMatchObject({ status: 429, code: 'queue_full' });
-    await Promise.all(busy.map((response) => response.body?.cancel()));
+    await Promise.all(busy.map(async (response) => response.body?.cancel()));
     expect((await stream({ inputs: 'good' })).status).toBe(200);
   });
 
