@@ -5,7 +5,7 @@
  * @typedef {LabelScore[] | { labels: string[], scores: LabelScore[] } | { value: number }} Answer
  * @typedef {{ tokens_read: number, tokens: number, final: boolean, answer: Answer }} Prediction
  * @typedef {{ text: string, start: number, end: number, value: number, occlusion: number | null, unknown: boolean }} Word
- * @typedef {{ label: string | null, value: number, start: number | null, pair: boolean, text: string, words: Word[] }} Explanation
+ * @typedef {{ label: string | null, value: number, start: number | null, direction: 'forward' | 'backward', pair: boolean, text: string, words: Word[] }} Explanation
  * @typedef {{
  *   name: string, version: string, task: 'singleLabel' | 'multiLabel' | 'regression', labels: string[], directions: string[],
  *   precision?: string, dataLicence?: string, created?: string, range?: [number, number],

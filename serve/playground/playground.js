@@ -1,6 +1,6 @@
 /** The page: what a person does, and what it shows. The asking is in api.js, the drawing in show.js. */
 import { explain, fetchModels, predictions, Refusal, useKey } from './api.js';
-import { element, scoresOf, sentenceOf, showAnswer, showCard, showCurve, showExplanation } from './show.js';
+import { element, NUMBER, scoresOf, sentenceOf, showAnswer, showCard, showCurve, showExplanation } from './show.js';
 
 /** @typedef {import('./api.js').Model} Model */
 
@@ -28,6 +28,8 @@ let models = [];
 let asking = new AbortController();
 /** The text that was answered last: what is explained. */
 let answered = '';
+/** Chunks in which it was read: of one chunk there is no curve. */
+let chunks = 0;
 
 /** @returns {Model | undefined} */
 const chosenModel = () => models.find(({ name }) => name === modelSelect.value) ?? models[0];
@@ -111,7 +113,9 @@ async function classify() {
       byId('timing').textContent = timingOf(all, points.length, first, milliseconds);
       byId('status').textContent = sentenceOf(answer);
     }
-    byId('curve-section').hidden = points.length < 2;
+    chunks = points.length;
+    byId('curve-section').hidden = chunks < 2;
+    byId('curve-note').textContent = 'After each chunk of the text, from the first token to the last.';
     byId('explain').hidden = false;
     doneAsking();
     if (tokens > 0 && tokens <= EXPLAINED_UNASKED) await explainAnswer();
@@ -148,6 +152,7 @@ async function explainAnswer() {
     const places = { passage: byId('passage'), legend: byId('legend'), strongest: byId('strongest'), head: byId('influence-head') };
     showExplanation(places, model, explanation);
     byId('explanation').hidden = false;
+    if (chunks < 2) showWordCurve(model, explanation);
     byId('explain').hidden = true;
     byId('explained').hidden = model.labels.length === 0;
     byId('status').textContent = `${status ?? ''} The words that moved it are marked.`.replace(
@@ -160,6 +165,22 @@ async function explainAnswer() {
     byId('words-section').removeAttribute('aria-busy');
     doneAsking();
   }
+}
+
+/**
+ * @param {Model} model
+ * @param {import('./api.js').Explanation} explanation
+ */
+function showWordCurve(model, { label, start, words, direction }) {
+  const values = words.map(({ value }) => value);
+  if (direction === 'backward') values.reverse();
+  const all = start === null ? values : [start, ...values];
+  if (all.length < 2) return;
+  const name = label ?? NUMBER;
+  const points = all.map((value, index) => ({ at: index / (all.length - 1), scores: new Map([[name, value]]) }));
+  byId('curve-section').hidden = false;
+  byId('curve-text').textContent = showCurve(curve, model, points, 'word');
+  byId('curve-note').textContent = `After each word${direction === 'backward' ? ', from the last to the first' : ''}.`;
 }
 
 function startAsking() {

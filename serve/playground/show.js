@@ -9,7 +9,7 @@
  */
 
 /** The name under which the number of a regression is drawn. */
-const NUMBER = 'value';
+export const NUMBER = 'value';
 /** Labels that are shown; of more, those with the highest scores. */
 const MOST_LABELS = 8;
 /** Labels with a line of their own. */
@@ -104,9 +104,10 @@ const PLOT = { left: 44, right: 484, top: 8, bottom: 172 };
  * @param {Element} svg
  * @param {Model} model
  * @param {readonly Point[]} points
+ * @param {string} [unit] after which there is a point
  * @returns {string} what it shows, in words
  */
-export function showCurve(svg, model, points) {
+export function showCurve(svg, model, points, unit = 'chunk') {
   const last = points.at(-1);
   if (last === undefined) {
     svg.replaceChildren();
@@ -152,7 +153,7 @@ export function showCurve(svg, model, points) {
   const [first] = lines;
   if (first === undefined) return '';
   const values = points.map(({ scores }) => shown(scores.get(first) ?? 0));
-  return `${first === NUMBER ? 'The answer' : first} after each chunk: ${values.join(', ')}.`;
+  return `${first === NUMBER ? 'The answer' : first} after each ${unit}: ${values.join(', ')}.`;
 }
 
 /** @param {string} label */
