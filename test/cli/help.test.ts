@@ -61,6 +61,7 @@ test('the program has its commands', () => {
     'benchmark profile',
     'benchmark tokenize',
     'benchmark serve',
+    'benchmark edge',
     'benchmark setup-peer',
   ]);
 });
