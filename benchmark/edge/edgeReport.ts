@@ -20,13 +20,13 @@ export function edgeRows({ comparisons, lengths, memory, uploadBytes, coldStart,
       ratioText(ratio),
     ]),
     ...lengths.map(({ words, milliseconds, peakMebibytes }) => [
-      `small, ${words} words: ms of CPU; peak MiB of workerd`,
-      `${milliseconds.toFixed(0)}; ${peakMebibytes.toFixed(0)}`,
+      `small, ${words} words: ms of CPU; MiB`,
+      `${milliseconds.toFixed(0)}; ${(peakMebibytes - memory.emptyMebibytes).toFixed(0)}`,
       '–',
       '–',
     ]),
     [
-      `base, ${memory.vocabulary} words known, ${memory.batch} documents at a time: MiB more than an empty Worker`,
+      `base, ${memory.vocabulary} words known, ${memory.batch} documents at a time: MiB`,
       (memory.baseMebibytes - memory.emptyMebibytes).toFixed(0),
       '–',
       '–',
@@ -52,6 +52,7 @@ export function edgeNotes({ machine, repeats, comparisons, coldStart, crowd }: E
   return [
     `${machineText(machine)}; medians of ${repeats} repeats, in turns; ratio: median [least – greatest] of the repeats' own ratios.`,
     'Random weights: sizes decide the speed. CPU is the processor time of workerd for a whole request, tokenizing and HTTP included.',
+    "MiB: the most memory that workerd held, above what it holds with an empty Worker; pages of its own program's file are left out.",
     `An empty Worker's first answer comes after ${speedText(coldStart.empty)} ms. The ${crowd.requests} requests took ${crowd.seconds.toFixed(1)} s.`,
     ...comparisons.map(({ preset, words, kernel, onnxruntime }) => {
       const price = (milliseconds: number) => `$${pricePerMillion(milliseconds).toFixed(2)}`;

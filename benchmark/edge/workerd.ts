@@ -6,16 +6,17 @@ import { mkdir, readdir, stat, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { connect, createServer, type AddressInfo } from 'node:net';
 import { dirname, join } from 'node:path';
-import { setTimeout } from 'node:timers/promises';
+import { setTimeout as wait } from 'node:timers/promises';
 import { promisify } from 'node:util';
 
 import { WITHOUT_ONNXRUNTIME } from '../../workers/prepare.ts';
-import { peakMebibytesOfProcess, TICKS_A_SECOND, ticksOfProcess } from '../processorTime.ts';
+import { TICKS_A_SECOND, ticksOfProcess } from '../processorTime.ts';
 
 const WORKERS = join(import.meta.dirname, '..', '..', 'workers');
 const wranglerFolder = dirname(createRequire(import.meta.url).resolve('wrangler/package.json'));
 const OFFLINE = { WRANGLER_SEND_METRICS: 'false', WRANGLER_SEND_ERROR_REPORTS: 'false', WRANGLER_HIDE_BANNER: 'true' };
 const START_MILLISECONDS = 30_000;
+const SAMPLE_MILLISECONDS = 10;
 
 /** A Worker as it would be uploaded: worker.js and compiled WebAssembly. */
 export interface BuiltWorker {
@@ -53,12 +54,15 @@ export class RunningWorker {
   readonly #pid: number;
   readonly #port: number;
   readonly #started: number;
+  readonly #sampler: NodeJS.Timeout;
+  #peakMebibytes = 0;
 
   private constructor(process: ChildProcess, pid: number, port: number, started: number) {
     this.#process = process;
     this.#pid = pid;
     this.#port = port;
     this.#started = started;
+    this.#sampler = setInterval(() => this.#sample(), SAMPLE_MILLISECONDS);
   }
 
   /** Starts workerd with one Worker, and a folder's files for its assets. */
@@ -97,17 +101,22 @@ export class RunningWorker {
     return (ticksOfProcess(this.#pid) * 1000) / TICKS_A_SECOND;
   }
 
-  /** The most memory that the process has held so far, in MiB. */
+  /**
+   * The most memory of its own that the process has held so far, in MiB: `RssAnon` of proc_pid_status(5), looked at every few
+   * milliseconds. Pages of the program's file, which every isolate of a machine shares, are left out.
+   */
   peakMebibytes(): number {
-    return peakMebibytesOfProcess(this.#pid);
+    this.#sample();
+    return this.#peakMebibytes;
   }
 
-  /** The memory that the process holds now, in MiB: `VmRSS` of proc_pid_status(5). */
-  residentMebibytes(): number {
-    return Number(/^VmRSS:\s*(\d+) kB$/m.exec(readFileSync(`/proc/${this.#pid}/status`, 'utf8'))?.[1]) / 1024;
+  #sample(): void {
+    const status = readFileSync(`/proc/${this.#pid}/status`, 'utf8');
+    this.#peakMebibytes = Math.max(this.#peakMebibytes, Number(/^RssAnon:\s*(\d+) kB$/m.exec(status)?.[1] ?? 0) / 1024);
   }
 
   async stop(): Promise<void> {
+    clearInterval(this.#sampler);
     if (this.#process.exitCode !== null) return;
     this.#process.kill();
     await once(this.#process, 'exit');
@@ -122,7 +131,7 @@ export class RunningWorker {
       });
       socket.destroy();
       if (listens) return;
-      await setTimeout(2);
+      await wait(2);
     }
     throw new Error('workerd did not listen in time.');
   }

@@ -1,3 +1,4 @@
+// oxlint-disable-next-line typescript/triple-slash-reference -- the file declares global names, which no import brings
 /// <reference path="./webAssembly.d.ts" />
 /**
  * The parity gate of a deployment on the kernel. The kernel gives the same bits on every engine, so what is measured here, on Node, is
