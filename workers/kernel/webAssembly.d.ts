@@ -5,6 +5,10 @@ declare namespace WebAssembly {
     readonly buffer: ArrayBuffer;
   }
   const Memory: new (size: { readonly initial: number; readonly maximum: number }) => Memory;
+  /** Compiled code, of which nothing is looked at. */
+  interface Module {
+    toString(): string;
+  }
   const Module: new (bytes: Uint8Array<ArrayBuffer>) => Module;
   interface Instance {
     readonly exports: Readonly<Record<string, unknown>>;
