@@ -32,9 +32,15 @@ interface Piece {
  * Writes kernel.json and the weights' pieces into a folder.
  *
  * @param texts what the kernel and onnxruntime are both asked, before anything is deployed; nothing is compared when there are none.
+ * @param maxBytes the most memory that the kernel may take for all models together.
  * @throws Error when their answers differ by more than the tolerance; UserError when the models need more memory than an isolate can give the kernel.
  */
-export async function writeKernelAssets(content: BundleFolder, folder: string, texts: readonly string[] = []): Promise<KernelDescription> {
+export async function writeKernelAssets(
+  content: BundleFolder,
+  folder: string,
+  texts: readonly string[] = [],
+  maxBytes: number = MAX_KERNEL_BYTES,
+): Promise<KernelDescription> {
   const { bundle, members } = content;
   let memoryBytes = 0;
   const described: KernelMember[] = [];
@@ -42,7 +48,7 @@ export async function writeKernelAssets(content: BundleFolder, folder: string, t
     const weights = await readGraphWeights(graphPath, description);
     const layout = weightLayout(weights.sizes);
     memoryBytes += workLayout(layout, layout.bytes, KERNEL_BATCH).bytes;
-    requireMemory(memoryBytes, members.length > 1);
+    requireMemory(memoryBytes, maxBytes, members.length > 1);
     const pieces = piecesOf(description.direction, packWeights(weights));
     for (const { name, data } of pieces) await writeFile(join(folder, name), data);
     described.push({
@@ -68,11 +74,11 @@ function piecesOf(direction: string, image: Uint8Array): Piece[] {
   }));
 }
 
-function requireMemory(bytes: number, isPair: boolean): void {
-  if (bytes <= MAX_KERNEL_BYTES) return;
+function requireMemory(bytes: number, maxBytes: number, isPair: boolean): void {
+  if (bytes <= maxBytes) return;
   const inMebibytes = (value: number) => (value / 2 ** 20).toFixed(1);
   throw new UserError(
-    `With 8-bit weights the bundle needs ${inMebibytes(bytes)} MiB of memory; at the edge it may have ${inMebibytes(MAX_KERNEL_BYTES)}. ` +
+    `With 8-bit weights the bundle needs ${inMebibytes(bytes)} MiB of memory; at the edge it may have ${inMebibytes(maxBytes)}. ` +
       `Train a smaller model${isPair ? ', export one of its two directions' : ''}, or serve this one with \`ulmfit serve\`.`,
   );
 }
