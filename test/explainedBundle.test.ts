@@ -1,4 +1,6 @@
 /** A bundle's answers are explained as those of the model that it was made of. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
@@ -13,7 +15,7 @@ import { storedModel, type TinyBundleOptions, writeTinyBundle } from './fixtures
 const DIGITS = 4;
 const TEXT = "The film wasn't GOOD, it was boring!!! Sooo boring, with a funny actor and a story that I love.";
 
-function expectSame(actual: Explanation, wanted: Explanation): void {
+function expectSameExplanation(actual: Explanation, wanted: Explanation): void {
   const figures = ({ answer: _answer, words: _words, value, start, last, ...rest }: Explanation) => [
     rest,
     typeof value,
@@ -37,13 +39,13 @@ describe.each<[string, TinyBundleOptions]>([
   ['several labels', { task: 'multiLabel', classes: 4 }],
   ['a number between bounds', { task: 'regression', range: [10, 20] }],
 ])('of %s', (_what, options) => {
+  let base: string;
   let trained: TrainedClassifier;
   let served: Awaited<ReturnType<typeof openBundle>>;
 
   beforeAll(async () => {
-    const { mkdtemp } = await import('node:fs/promises');
-    const { tmpdir } = await import('node:os');
-    const folder = join(await mkdtemp(join(tmpdir(), 'ulmfit-explained-')), 'bundle');
+    base = await mkdtemp(join(tmpdir(), 'ulmfit-explained-'));
+    const folder = join(base, 'bundle');
     const { models } = await writeTinyBundle(folder, { embedding: 12, hidden: 16, layers: 2, ...options });
     trained = new TrainedClassifier(models.map(storedModel));
     served = await openBundle(folder, { threads: 1 });
@@ -52,12 +54,15 @@ describe.each<[string, TinyBundleOptions]>([
   afterAll(async () => {
     trained.dispose();
     await served.dispose();
+    await rm(base, { recursive: true });
   });
 
   it('is explained alike, every word of it', async () => {
-    expectSame(await explainText(served, [TEXT]), explainDocument(trained, [TEXT]));
+    expectSameExplanation(await explainText(served, [TEXT]), explainDocument(trained, [TEXT]));
     const fields = ['Good', 'A boring story.'];
-    expectSame(await explainText(served, fields), explainDocument(trained, fields));
+    const ofFields = await explainText(served, fields);
+    expect(ofFields.text).toBe('Good\n\nA boring story.');
+    expectSameExplanation(ofFields, explainDocument(trained, fields));
   });
 
   it('is explained alike with other options, and without words', async () => {
@@ -68,7 +73,7 @@ describe.each<[string, TinyBundleOptions]>([
     } as const;
     const explanation = await explainText(served, [TEXT], choice);
     expect(explanation.occluded).toBe(3);
-    expectSame(explanation, explainDocument(trained, [TEXT], choice));
-    expectSame(await explainText(served, ['xxbos']), explainDocument(trained, ['xxbos']));
+    expectSameExplanation(explanation, explainDocument(trained, [TEXT], choice));
+    expectSameExplanation(await explainText(served, ['xxbos']), explainDocument(trained, ['xxbos']));
   });
 });
