@@ -74,12 +74,11 @@ describe('command lines', () => {
   }
 
   it.each(lines)('%s', async (line) => {
-    await parse(
-      line
-        .replace(/ +#.*$/, '')
-        .split(' ')
-        .slice(2),
-    );
+    const words = line
+      .replace(/ +#.*$/, '')
+      .split(' ')
+      .slice(2);
+    expect(await called(words)).toBe(1);
   });
 
   it('of the image, the unit and the manifest', async () => {
