@@ -64,7 +64,7 @@ describe('command lines', () => {
   const lines = blocks.flat().filter((line) => line.startsWith('npx ulmfit '));
 
   /** Parses a command line, and calls no command. */
-  async function parse(words: readonly string[]): Promise<void> {
+  async function expectParses(words: readonly string[]): Promise<void> {
     const program = createProgram();
     const called: unknown[] = [];
     for (const command of program.commands.flatMap((each) => [each, ...each.commands]))
@@ -74,7 +74,7 @@ describe('command lines', () => {
   }
 
   it.each(lines)('%s', async (line) => {
-    await parse(
+    await expectParses(
       line
         .replace(/ +#.*$/, '')
         .split(' ')
@@ -87,13 +87,13 @@ describe('command lines', () => {
     const [, entry = '[]'] = /^ENTRYPOINT (.*)$/m.exec(dockerfile) ?? [];
     const [node, script = '', ...words] = JSON.parse(entry) as string[];
     expect([node, script]).toEqual(['node', 'trainer/bin.mjs']);
-    await parse([...words, '/bundles/default']);
+    await expectParses([...words, '/bundles/default']);
     const [, unit = ''] = /^ExecStart=\S+\/ulmfit (.*)$/m.exec(await read('serve/deploy/ulmfit.service')) ?? [];
-    await parse(unit.split(' '));
+    await expectParses(unit.split(' '));
     const [, args = ''] = /^ +args:\n((?: +- .*\n)+)/m.exec(await read('serve/deploy/inferenceservice.yaml')) ?? [];
     const listed = Array.from(args.matchAll(/- (.*)\n/g), ([, arg = '']) => arg);
     expect(listed).toContain('reviews=/mnt/models');
-    await parse([...words, ...listed]);
+    await expectParses([...words, ...listed]);
   });
 
   it('of the image need no file that is not copied', async () => {
