@@ -282,6 +282,15 @@ describe('a request that cannot be answered', () => {
     const app = appWith({ isStopping: () => true });
     expect(await errorOf(await classify(app, { inputs: 'good' }))).toMatchObject({ status: 503, code: 'unavailable' });
     expect(await errorOf(await app.request('/health'))).toMatchObject({ status: 503, code: 'unavailable' });
+    for (const path of ['/v2', '/v2/health/ready', '/v2/models/plain/ready']) {
+      const response = await app.request(path);
+      expect([response.status, await response.json()]).toEqual([503, { error: expect.stringContaining('stopping') }]);
+    }
+  });
+
+  it('lives while it is stopping, for whoever asks without a key', async () => {
+    const response = await appWith({ isStopping: () => true, keys: () => [] }).request('/v2/health/live');
+    expect([response.status, await response.json()]).toEqual([200, { live: true }]);
   });
 
   it('504 past the deadline, and frees the place', async () => {

@@ -71,7 +71,7 @@ const EXPOSED_HEADERS = ['x-request-id', 'retry-after'];
  * await classifier.dispose();
  */
 export function createApp(options: AppOptions): App {
-  const { models, isStopping = () => false, shutdown, onFault, onRequest, admin, metrics, corsOrigins = [] } = options;
+  const { models, isStopping = () => false, shutdown, onFault, onRequest, admin, metrics, playground, corsOrigins = [] } = options;
   const service: Service = {
     models,
     isStopping,
@@ -98,6 +98,8 @@ export function createApp(options: AppOptions): App {
   app.use(secureHeaders());
   if (corsOrigins.length > 0) app.use(cors({ origin: corsOrigins.includes('*') ? '*' : [...corsOrigins], exposeHeaders: EXPOSED_HEADERS }));
   app.use(methodNotAllowed({ app, onMethodNotAllowed: (context, methods) => errorResponse(context, methodError(methods)) }));
+  // Before the guards: what machines ask that have no key, also while the server stops.
+  app.route('/', healthRoute(service));
   const guard = guards(options);
   for (const prefix of ['/v1/*', '/v2/*']) {
     app.use(prefix, async (_context, next) => {
@@ -106,19 +108,24 @@ export function createApp(options: AppOptions): App {
     });
     app.use(prefix, guard);
   }
-  app.route('/', healthRoute(service));
   app.route('/', modelsRoute(service));
   app.route('/', classifyRoute(service));
   app.route('/', streamRoute(service));
   app.route('/', sessionsRoute(service));
   app.route('/', continueRoute(service));
   app.route('/', inferenceRoute(service));
-  app.route('/', openApiRoute(service));
+  const parts = {
+    keys: options.keys !== undefined,
+    admin: admin !== undefined,
+    metrics: metrics !== undefined,
+    playground: playground !== undefined,
+  };
+  app.route('/', openApiRoute(service, parts));
   app.route('/', classifyLinesRoute(service));
   app.route('/', explainRoute(service));
   if (admin !== undefined) app.route('/', adminRoute(service, admin));
   if (metrics !== undefined) app.get('/metrics', metrics);
-  if (options.playground !== undefined) app.route('/', playgroundRoute(options.playground));
+  if (playground !== undefined) app.route('/', playgroundRoute(playground));
   app.notFound((context) =>
     errorResponse(context, new HttpError(404, 'not_found', 'There is nothing at this address. Try POST /v1/classify.')),
   );

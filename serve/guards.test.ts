@@ -72,7 +72,8 @@ describe('keys', () => {
     for (const path of ['/v1/models', '/v1/nothing', '/v2/models/plain/infer', '/v2']) expect((await app.request(path)).status).toBe(401);
     expect(await (await app.request('/v2/models/plain')).json()).toEqual({ error: expect.stringContaining('Send a key') });
     expect((await app.request('/health')).status).toBe(200);
-    expect((await app.request('/v2/health/nothing')).status).toBe(404);
+    for (const path of ['/v2/health/live', '/v2/health/ready']) expect((await app.request(path)).status).toBe(200);
+    expect((await app.request('/v2/health/nothing')).status).toBe(401);
   });
 });
 

@@ -18,15 +18,11 @@ export interface GuardOptions {
   readonly maxConcurrency?: number | undefined;
 }
 
-/** Addresses that need no key: health is asked by load balancers, which have none. */
-const OPEN_ADDRESSES = /^\/v2\/health\//;
-
-/** All guards, in order. For every address below `/v1` and `/v2`. */
+/** All guards, in order. For every address below `/v1` and `/v2` but those of health. */
 export function guards({ keys, requestsPerMinute, clientAddress, maxConcurrency = Infinity }: GuardOptions): MiddlewareHandler<AppEnv> {
   const limiter = requestsPerMinute === undefined ? undefined : new RateLimiter(requestsPerMinute);
   let running = 0;
   return createMiddleware<AppEnv>(async (context, next) => {
-    if (OPEN_ADDRESSES.test(context.req.path)) return next();
     const key = keys && (await requireKey(context, keys()));
     const seconds = limiter?.take(key?.id ?? clientAddress?.(context) ?? '') ?? 0;
     if (seconds > 0) {

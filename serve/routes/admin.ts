@@ -25,7 +25,8 @@ export interface ModelAdmin {
   rollBack(name: string): Promise<ServedVersions>;
 }
 
-const addVersionSchema = v.strictObject(
+/** The body of `POST /v1/models/{name}/versions`. */
+export const addVersionSchema = v.strictObject(
   { folder: v.pipe(v.string('must be a string'), v.nonEmpty('must not be empty')) },
   'must be an object with "folder" and no other entries',
 );

@@ -1,9 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import * as v from 'valibot';
 
 import { PlainRuntime, plainBundle } from '../../test/fixtures/plainRuntime.ts';
 import type { App } from '../service.ts';
 import type { LoadedBundle } from '../classifierRuntime.ts';
 import { stoppingError } from '../errors.ts';
+import { lineAnswerSchema } from '../lineSchema.ts';
 import type { LabelScore } from '../schema.ts';
 import { appOn, classify, errorOf, expectScores, SECRET, SIZES, type TestAppOptions, TOKENS, WORDS } from '../testSupport.ts';
 
@@ -39,7 +41,7 @@ async function answersOf(response: Response): Promise<Answer[]> {
   return text
     .split('\n')
     .filter((line) => line !== '')
-    .map((line) => JSON.parse(line) as Answer);
+    .map((line) => v.parse(lineAnswerSchema, JSON.parse(line)) as Answer);
 }
 
 const textOf = (seed: number) =>

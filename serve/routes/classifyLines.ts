@@ -7,6 +7,7 @@ import { QueueFullError } from '../chunkScheduler.ts';
 import type { Classifier } from '../classifier.ts';
 import { deadlineError, errorBody, HttpError } from '../errors.ts';
 import { inOrder } from '../inOrder.ts';
+import { lineSchema } from '../lineSchema.ts';
 import { requireText, requireUncompressed } from '../requests.ts';
 import { parseClassifyRequest } from '../schema.ts';
 import { modelOf, modelPaths, noteError, type AppEnv, type Service } from '../service.ts';
@@ -20,15 +21,6 @@ const ROOM_MILLISECONDS = 20;
 
 const MEDIA_TYPE = 'application/x-ndjson';
 const MEDIA_TYPES: readonly string[] = [MEDIA_TYPE, 'application/ndjson', 'application/jsonl', 'application/x-jsonlines'];
-
-/** A line of the body. Other entries are let be, so that a file with labels can be sent as it is. */
-const lineSchema = v.looseObject(
-  {
-    text: v.string('must be a string'),
-    id: v.optional(v.union([v.string(), v.number()], 'must be a string or a number')),
-  },
-  'must be a JSON object such as {"text": "…"}',
-);
 
 /**
  * `POST /v1/classify/ndjson`, and the same for a model by name and version: any number of documents in one request. The body is NDJSON,

@@ -6,7 +6,8 @@ import type { App } from '../service.ts';
 import type { LoadedBundle } from '../classifierRuntime.ts';
 import type { LabelScore } from '../schema.ts';
 import { appOn, classify, errorOf, SECRET, SIZES, type TestAppOptions, TOKENS } from '../testSupport.ts';
-import { explanationSchema, MAX_EXPLAINED_TOKENS } from './explain.ts';
+import { explanationSchema } from '../explainSchema.ts';
+import { MAX_EXPLAINED_TOKENS } from './explain.ts';
 
 let runtime: PlainRuntime;
 let loaded: LoadedBundle;

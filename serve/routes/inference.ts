@@ -2,7 +2,7 @@ import { Hono, type Context } from 'hono';
 import type * as v from 'valibot';
 
 import type { MemberLogits } from '../answers.ts';
-import { HttpError, stoppingError } from '../errors.ts';
+import { HttpError } from '../errors.ts';
 import { inferRequestSchema, type InferRequest, type inferResponseSchema, type modelMetadataSchema } from '../inferenceSchema.ts';
 import { INPUTS, outputsOf, outputTensors, textsOf } from '../inferenceTensors.ts';
 import type { ServedModel } from '../modelRegistry.ts';
@@ -20,24 +20,17 @@ import { VERSION } from '../version.ts';
  * forgets the document. One whose end never comes is forgotten when it has waited too long.
  */
 export function inferenceRoute(service: Service): App {
-  const { models, limits, isStopping } = service;
+  const { models, limits } = service;
   const route = new Hono<AppEnv>();
 
   route.get('/v2', (context) => context.json({ name: 'ulmfit', version: VERSION, extensions: ['sequence'] }));
-  route.get('/v2/health/live', (context) => context.json({ live: true }));
-  route.get('/v2/health/ready', (context) => {
-    if (isStopping()) throw stoppingError();
-    return context.json({ ready: true });
-  });
   for (const path of ['/v2/models/:name', '/v2/models/:name/versions/:version'] as const) {
     route.get(path, (context) => context.json(metadata(service, modelOf(context, models))));
     route.get(`${path}/ready`, (context) => {
-      if (isStopping()) throw stoppingError();
       const { name } = modelOf(context, models);
       return context.json({ name, ready: true });
     });
     route.post(`${path}/infer`, limitBody(limits.maxBodyBytes), async (context) => {
-      if (isStopping()) throw stoppingError();
       const model = modelOf(context, models);
       const request = parseRequest(inferRequestSchema, await readJson(context));
       const texts = textsOf(request);

@@ -14,6 +14,9 @@ export const PLAYGROUND_FILES = {
 
 export type PlaygroundFile = keyof typeof PLAYGROUND_FILES;
 
+/** Where a file is served. */
+export const playgroundAddress = (file: PlaygroundFile): string => (file === 'index.html' ? '/' : `/playground/${file}`);
+
 /** Nothing from elsewhere, nothing inline, and nobody frames it. */
 const CONTENT_SECURITY_POLICY = [
   "default-src 'none'",
@@ -34,7 +37,7 @@ const CONTENT_SECURITY_POLICY = [
 export function playgroundRoute(read: (file: PlaygroundFile) => Promise<Uint8Array<ArrayBuffer> | string>): Hono<AppEnv> {
   const route = new Hono<AppEnv>();
   for (const [file, type] of Object.entries(PLAYGROUND_FILES) as [PlaygroundFile, string][]) {
-    route.get(file === 'index.html' ? '/' : `/playground/${file}`, async (context) =>
+    route.get(playgroundAddress(file), async (context) =>
       context.body(await read(file), 200, {
         'content-type': type,
         'content-security-policy': CONTENT_SECURITY_POLICY,

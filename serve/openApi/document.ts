@@ -1,0 +1,134 @@
+/** The description of the HTTP interface in OpenAPI 3.1, made from the schemas that check the requests. */
+import { toJsonSchema, type JsonSchema } from '@valibot/to-json-schema';
+
+import type { Task } from '../../export/bundle.ts';
+import { explainedLabelSchema, explainedTextSchema } from '../explainSchema.ts';
+import { datumSchema } from '../inferenceSchema.ts';
+import type { Limits } from '../limits.ts';
+import { pieceTextSchema, streamedTextSchema } from '../pieceSchema.ts';
+import { answerParametersSchema, inputsSchema, scoreFunctionSchema, scoreFunctionsOfAll } from '../schema.ts';
+import { VERSION } from '../version.ts';
+import { INFERENCE_HEALTH_PATHS, INFERENCE_PATHS } from './inferencePaths.ts';
+import { guarded, inPath, type Paths, SCHEMAS } from './parts.ts';
+import { ADMIN_PATHS, METRICS_PATHS, MODEL_PATHS, PLAYGROUND_PATHS, SERVER_PATHS } from './paths.ts';
+
+/** What a server has or has not. */
+export interface DescribedParts {
+  /** Requests need a key. */
+  readonly keys: boolean;
+  /** Models can be exchanged over HTTP. */
+  readonly admin: boolean;
+  readonly metrics: boolean;
+  readonly playground: boolean;
+}
+
+/** What the description depends on. */
+export interface Described {
+  readonly parts: DescribedParts;
+  /** Names of models and versions that can stand in an address. */
+  readonly names: readonly string[];
+  readonly versions: readonly string[];
+  /** The tasks of the models that are served, and their labels. */
+  readonly tasks: readonly Task[];
+  readonly labels: readonly string[];
+  readonly limits: Pick<Limits, 'maxTexts' | 'maxTextLength'>;
+  /** Documents that can be in flight at a time: the fewest of any model. */
+  readonly maxQueue: number;
+}
+
+/**
+ * The description of what is served now.
+ *
+ * @example
+ * const parts = { keys: false, admin: false, metrics: false, playground: false };
+ * const served = { names: ['reviews'], versions: ['1'], tasks: ['singleLabel'], labels: ['neg', 'pos'] } as const;
+ * openApiDocument({ parts, ...served, limits: DEFAULT_LIMITS, maxQueue: 256 }).openapi; // '3.1.0'
+ */
+export function openApiDocument(described: Described) {
+  const { names, versions, tasks, parts } = described;
+  const functions = tasks.every((task) => task === 'regression') ? [] : scoreFunctionsOfAll(tasks);
+  const schemas = Object.fromEntries(
+    Object.entries(SCHEMAS).map(([name, schema]) => {
+      const {
+        $schema: _dialect,
+        $defs: _unused,
+        ...rest
+      } = toJsonSchema(schema, {
+        typeMode: 'input',
+        errorMode: 'ignore',
+        overrideSchema: ({ valibotSchema }) => written(valibotSchema, described),
+      });
+      return [name, rest];
+    }),
+  );
+  return {
+    openapi: '3.1.0',
+    info: {
+      title: 'ulmfit',
+      version: VERSION,
+      description: 'Text classification: whole documents, documents that arrive in pieces, and the Open Inference Protocol.',
+      license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+    },
+    paths: pathsOf(parts),
+    components: {
+      schemas,
+      parameters: {
+        name: inPath('name', 'The name of a model.', oneOf(names)),
+        version: inPath('version', 'A version of the model.', oneOf(versions)),
+        top_k: inQuery(
+          'top_k',
+          'How many labels to answer with, best first.',
+          functions.length === 0 ? NOTHING : { type: 'integer', minimum: 1 },
+        ),
+        function_to_apply: inQuery('function_to_apply', 'How scores are made from logits.', oneOf(functions)),
+      },
+      ...(parts.keys && {
+        securitySchemes: {
+          key: {
+            type: 'http',
+            scheme: 'bearer',
+            description: 'A key that "ulmfit keys add" made. Models are exchanged with an admin key.',
+          },
+        },
+      }),
+    },
+  };
+}
+
+/** Every address that such a server has. */
+function pathsOf({ keys, admin, metrics, playground }: DescribedParts): Paths {
+  return {
+    ...SERVER_PATHS,
+    ...(metrics && METRICS_PATHS),
+    ...(playground && PLAYGROUND_PATHS),
+    ...guarded({ ...MODEL_PATHS, ...(admin && ADMIN_PATHS) }, 'Error', keys),
+    ...INFERENCE_HEALTH_PATHS,
+    ...guarded(INFERENCE_PATHS, 'InferenceError', keys),
+  };
+}
+
+const inQuery = (name: string, description: string, schema: object) => ({ name, in: 'query', description, schema });
+
+/** Allows no value: for what has no meaning where every model answers with a number. */
+const NOTHING: JsonSchema = { not: {} };
+
+const oneOf = (values: readonly string[]): JsonSchema => (values.length === 0 ? NOTHING : { enum: [...new Set(values)] });
+
+/** What valibot's schema does not say, because its check is made elsewhere and has an error of its own. */
+function written(schema: unknown, { tasks, labels, limits, maxQueue }: Described): JsonSchema | undefined {
+  const piece: JsonSchema = { type: 'string', maxLength: limits.maxTextLength };
+  // With a character that is no white space, as Python and ECMAScript agree on it.
+  const text: JsonSchema = { ...piece, pattern: '[^\\s\\u001c-\\u001f\\u0085\\ufeff]' };
+  if (schema === inputsSchema) {
+    const texts: JsonSchema = { type: 'array', items: text, minItems: 1, maxItems: Math.min(limits.maxTexts, maxQueue) };
+    return { anyOf: [text, texts] };
+  }
+  if (schema === streamedTextSchema || schema === explainedTextSchema) return text;
+  if (schema === pieceTextSchema) return piece;
+  if (schema === explainedLabelSchema) return oneOf(labels);
+  if (schema === answerParametersSchema && tasks.every((task) => task === 'regression'))
+    return { type: 'object', additionalProperties: false };
+  if (schema === scoreFunctionSchema) return oneOf(scoreFunctionsOfAll(tasks));
+  if (schema === datumSchema) return { anyOf: [text, { type: 'array', items: text, minItems: 1, maxItems: 1 }] };
+  return undefined;
+}
