@@ -47,7 +47,7 @@ export interface Described {
 export function openApiDocument(described: Described) {
   const { names, versions, tasks, parts } = described;
   const functions = tasks.every((task) => task === 'regression') ? [] : scoreFunctionsOfAll(tasks);
-  const schemas = Object.fromEntries(
+  const schemas: Record<string, object> = Object.fromEntries(
     Object.entries(SCHEMAS).map(([name, schema]) => {
       const {
         $schema: _dialect,
