@@ -29,13 +29,13 @@ async function writeLanguageModel(folder: string): Promise<void> {
   const sizes = { vocabulary: vocabulary.size, embedding: 6, hidden: 8, layers: 2 };
   const shapes = [...languageModelShapes(sizes)];
   const tensors = new Map(
-    shapes.map(([name, shape], index) => [
+    shapes.map(([name, shape]) => [
       name,
       {
         shape,
         data: randomValues(
           shape.reduce((all, axis) => all * axis, 1),
-          index,
+          name,
         ),
       },
     ]),

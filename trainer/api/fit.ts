@@ -4,7 +4,6 @@ import type { Bundle, Precision } from '../../export/bundle.ts';
 import { UserError } from '../../text/errors.ts';
 import { writeFileAtomically } from '../checkpoint/atomicFile.ts';
 import { isPair } from '../checkpoint/modelFolder.ts';
-import { projectFolder } from '../engine/cache.ts';
 import { CLASSIFIER_TRAINING, DEFAULT_SEED } from '../recipe/defaults.ts';
 import { readEvaluation, type ClassifierEvaluation } from '../report/evaluation.ts';
 import { exportClassifier } from './exportClassifier.ts';
