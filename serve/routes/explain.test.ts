@@ -47,7 +47,7 @@ describe('POST /v1/explain', () => {
     for (const { start, end, text: word, value: after, occlusion } of words) {
       expect(text.slice(start, end)).toBe(word);
       expect(after).toBeCloseTo((await scoreOf(text.slice(0, end), label)) ?? Number.NaN, 5);
-      const without = await scoreOf(`${text.slice(0, start)}qwk${text.slice(end)}`, label);
+      const without = await scoreOf(`${text.slice(0, start)} qwk ${text.slice(end)}`, label);
       expect(occlusion).toBeCloseTo(value - (without ?? Number.NaN), 5);
     }
     expect(words.at(-1)?.value).toBeCloseTo(value, 5);
