@@ -117,6 +117,7 @@ test('it serves a bundle over HTTP, and loads nothing of the trainer but the com
   expect(loaded).toContain('ulmfit/dist/serve/node/server.js');
   expect(loaded.filter((file) => file.startsWith('ulmfit/dist/trainer/') && !usual.includes(file))).toEqual([
     'ulmfit/dist/trainer/commands/serve.js',
+    'ulmfit/dist/trainer/shippedModels.js',
   ]);
   // What the command line itself needs is names and defaults: nothing that reads data, computes or draws.
   expect(loaded.filter((file) => /^ulmfit\/dist\/(trainer\/(api|data|checkpoint|import)|benchmark|export\/graph)\//.test(file))).toEqual(

@@ -8,7 +8,7 @@ import { classifierShapes, languageModelShapes } from '../model/parameters.ts';
 import { outputsOf, TASKS } from '../model/task.ts';
 import { writeFileAtomically } from './atomicFile.ts';
 import { floatValues, readSafetensors, toFloat16, writeSafetensors, type Tensor as FileTensor } from './safetensors.ts';
-import { locateModel, orName, shippedModels } from './shippedModels.ts';
+import { locateModel, orName, shippedModels } from '../shippedModels.ts';
 
 const positive = v.pipe(v.number(), v.integer(), v.minValue(1));
 

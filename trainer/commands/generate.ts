@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 
 import { isPair } from '../checkpoint/modelFolder.ts';
-import { locateModel } from '../checkpoint/shippedModels.ts';
+import { locateModel } from '../shippedModels.ts';
 import { generate, generateText, joinPrompt, unknownWords, type GenerateOptions } from '../recipe/generate.ts';
 import { TrainedLanguageModel } from '../recipe/trainedLanguageModel.ts';
 import { printJson, printLine } from '../report/results.ts';

@@ -1,6 +1,6 @@
 import type { LogLevel } from '../../serve/node/log.ts';
 import type { ModelSource } from '../../serve/node/modelStore.ts';
-import { locateBundle, shippedBundles } from '../checkpoint/shippedModels.ts';
+import { locateBundle, shippedBundles } from '../shippedModels.ts';
 import { UserError } from '../../text/errors.ts';
 
 /** What the command line can set; a limit that is left out has the server's default. */

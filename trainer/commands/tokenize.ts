@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { UserError } from '../../text/errors.ts';
 import { tokenizeFields } from '../../text/tokenizer.ts';
 import { Vocabulary } from '../../text/vocabulary.ts';
-import { locateModel } from '../checkpoint/shippedModels.ts';
+import { locateModel } from '../shippedModels.ts';
 import { readDocuments } from '../data/readers.ts';
 import { fileError } from '../data/source.ts';
 import { printJson, printLine } from '../report/results.ts';

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 
 import { writeFileAtomically } from '../checkpoint/atomicFile.ts';
 import { isPair, readMembers, type StoredModel } from '../checkpoint/modelFolder.ts';
-import { locateModel } from '../checkpoint/shippedModels.ts';
+import { locateModel } from '../shippedModels.ts';
 import { targetOf } from '../data/labelledSet.ts';
 import type { Reliability } from '../report/evaluation.ts';
 import { UserError } from '../../text/errors.ts';

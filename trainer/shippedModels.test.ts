@@ -1,8 +1,8 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { temporaryFolder } from '../../test/temporaryFolder.ts';
-import { readMembers } from './modelFolder.ts';
+import { temporaryFolder } from '../test/temporaryFolder.ts';
+import { readMembers } from './checkpoint/modelFolder.ts';
 import { locateBundle, locateModel, shippedBundles, shippedModels } from './shippedModels.ts';
 
 /** A folder of models as this program comes with. */

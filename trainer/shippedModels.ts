@@ -1,6 +1,6 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { projectFolder } from '../engine/cache.ts';
+import { projectFolder } from './engine/cache.ts';
 
 /** Where the models lie that come with this program. */
 const FOLDER = join(projectFolder(), 'models');
