@@ -1,7 +1,7 @@
 /**
  * Writes what was measured on sets into a document, between the marks `<!-- begin results -->` and `<!-- end results -->`.
  *
- * Usage: node benchmark/results/fill.ts docs/results.md runs/results/trec runs/results/ag-news …
+ * Usage: npx node benchmark/results/fill.ts docs/results.md runs/results/trec runs/results/ag-news …
  * The folders of folds, such as runs/results/movie-reviews/1, are one set, named by the folder around them.
  */
 import { readFile, writeFile } from 'node:fs/promises';
@@ -34,7 +34,7 @@ function section(set: string, records: readonly ResultRecord[]): string {
 
 await failPlainly(async () => {
   const [document, ...folders] = process.argv.slice(2);
-  if (document === undefined || folders.length === 0) throw new UserError('Usage: node benchmark/results/fill.ts DOCUMENT.md FOLDER…');
+  if (document === undefined || folders.length === 0) throw new UserError('Usage: npx node benchmark/results/fill.ts DOCUMENT.md FOLDER…');
   const sections: string[] = [];
   for (const [set, own] of Map.groupBy(folders, setOf)) {
     const records = (await Promise.all(own.map(recordsOf))).flat();

@@ -1,7 +1,7 @@
 /**
  * The command line of ours.ts: measures this program on a set that prepare.ts made ready.
  *
- * Usage: node benchmark/results/measure.ts runs/results/trec --from wiki-small --labels all,500,100 --seeds 1,2,3 (--help shows all options)
+ * Usage: npx node benchmark/results/measure.ts runs/results/trec --from wiki-small --labels all,500,100 --seeds 1,2,3 (--help shows all options)
  */
 import { Command, Option } from '@commander-js/extra-typings';
 import { settleComputation } from '../../trainer/commands/computation.ts';
@@ -38,7 +38,7 @@ await failPlainly(async () => {
   settleComputation(given);
   const { measureSet } = await import('./ours.ts'); // which loads the engine
   const display = new ProgressDisplay('results');
-  const line = ['node', 'benchmark/results/measure.ts', ...process.argv.slice(2)].join(' ');
+  const line = ['npx', 'node', 'benchmark/results/measure.ts', ...process.argv.slice(2)].join(' ');
   const controls = { onStep: display.step.bind(display), onNote: display.note.bind(display) };
   const settings = await readSettings(given.settings);
   const finished = await untilInterrupted((signal) => measureSet(folder, { ...given, ...controls, settings, signal, command: line }));

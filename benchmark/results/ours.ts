@@ -3,7 +3,7 @@
  * classifiers on all labels and on few, and judges them on the test part. Each finished run is a line in ours.jsonl and is not repeated; a run that was
  * stopped goes on where it was.
  *
- * Usage: node benchmark/results/ours.ts runs/results/trec --from wiki-small --labels all,500,100 --seeds 1,2,3 (--help shows all options)
+ * From a shell: npx node benchmark/results/measure.ts runs/results/trec --from wiki-small --labels all,500,100 --seeds 1,2,3
  */
 import { createHash } from 'node:crypto';
 import { readFile, rm } from 'node:fs/promises';

@@ -1,7 +1,7 @@
 /**
  * Decides, once for every method, which documents of a labelled set are learnt from and which are judged on, and writes them as JSON Lines.
  *
- * Usage: node benchmark/results/prepare.ts DATA --out runs/results/SET --labels 500,100 (--help shows all options)
+ * Usage: npx node benchmark/results/prepare.ts DATA --out runs/results/SET --labels 500,100 (--help shows all options)
  * Its folder holds: test.jsonl, to judge on; labelled.jsonl, all the rest; valid.jsonl, a tenth of the rest, on which settings may be chosen; train.jsonl,
  * the rest without it, from which labels-COUNT-DRAW.jsonl are drawn, balanced; text.jsonl, where there is text without labels.
  */

@@ -1,7 +1,7 @@
 /**
  * Prints reviews as JSON Lines with the columns `label` (neg or pos) and `text`, in an order that is random but always the same.
  *
- * Usage: node benchmark/results/reviews.ts REVIEWS.jsonl [--first COUNT]
+ * Usage: npx node benchmark/results/reviews.ts REVIEWS.jsonl [--first COUNT]
  * Labels may be neg and pos, or 0 and 1; reviews without a label keep none.
  */
 import { parseArgs } from 'node:util';
@@ -19,7 +19,8 @@ await failPlainly(async () => {
   const { values, positionals } = parseArgs({ options: { first: { type: 'string' } }, allowPositionals: true });
   const [path] = positionals;
   const first = values.first === undefined ? Infinity : Number(values.first);
-  if (path === undefined || !(first >= 1)) throw new UserError('Usage: node benchmark/results/reviews.ts REVIEWS.jsonl [--first COUNT]');
+  if (path === undefined || !(first >= 1))
+    throw new UserError('Usage: npx node benchmark/results/reviews.ts REVIEWS.jsonl [--first COUNT]');
   const documents = await Array.fromAsync(readDocuments(path, { labels: 'optional' }));
   const random = hostRandom({ seed: SEED, step: 0 }, 'reviews');
   const shuffled = documents.map((document) => ({ document, key: random() })).toSorted((a, b) => a.key - b.key);

@@ -20,17 +20,18 @@ work=${WORK:-runs/sentiment-small}
 count=${UNLABELLED_COUNT:-10000}
 ULMFIT_PRECISION=${PRECISION:-fp32}
 export ULMFIT_PRECISION
-cd "$(dirname "$0")/../.."
+root=$(cd "$(dirname "$0")/../.." && pwd)
+PATH=$root/node_modules/.bin:$PATH # the Node that runs TypeScript
 
 mkdir -p "$work"
 if [ ! -f "$work/data/parts.json" ]; then
   # Labels as people read them, and as many of the unlabelled reviews as step 2 shall read.
-  node benchmark/results/reviews.ts "$train" > "$work/labelled.jsonl"
+  node "$root"/benchmark/results/reviews.ts "$train" > "$work/labelled.jsonl"
   if [ "$count" -gt 0 ]; then
-    node benchmark/results/reviews.ts "$unlabelled" --first "$count" > "$work/unlabelled.jsonl"
-    node benchmark/results/prepare.ts "$work/labelled.jsonl" --unlabelled "$work/unlabelled.jsonl" --out "$work/data"
+    node "$root"/benchmark/results/reviews.ts "$unlabelled" --first "$count" > "$work/unlabelled.jsonl"
+    node "$root"/benchmark/results/prepare.ts "$work/labelled.jsonl" --unlabelled "$work/unlabelled.jsonl" --out "$work/data"
   else
-    node benchmark/results/prepare.ts "$work/labelled.jsonl" --out "$work/data"
+    node "$root"/benchmark/results/prepare.ts "$work/labelled.jsonl" --out "$work/data"
   fi
 fi
 data=$work/data
@@ -39,18 +40,18 @@ text=$data/text.jsonl
 
 # Step 2. Half as much dropout as the paper has: a small model does not learn texts by heart in two passes.
 [ -f "$work/language-model/model.json" ] ||
-  npx ulmfit finetune "$text" --from "$from" --out "$work/language-model" --resume \
+  node "$root"/trainer/bin.mjs finetune "$text" --from "$from" --out "$work/language-model" --resume \
     --epochs "${LM_EPOCHS:-2}" --max-vocab 24000 --batch 32 --drop-mult 0.3 --seed 1
 
 # Step 3.
 [ -f "$work/classifier/model.json" ] ||
-  npx ulmfit train "$data/train.jsonl" --valid "$data/valid.jsonl" --from "$work/language-model" --out "$work/classifier" --resume \
+  node "$root"/trainer/bin.mjs train "$data/train.jsonl" --valid "$data/valid.jsonl" --from "$work/language-model" --out "$work/classifier" --resume \
     --epochs "${EPOCHS:-5}" --batch 32 --bptt-window 420 --drop-mult 0.3 --half --seed 1
 
-npx ulmfit calibrate "$work/classifier" "$data/valid.jsonl"
-npx ulmfit evaluate "$work/classifier" "$data/test.jsonl" --json | tee "$work/test.json"
+node "$root"/trainer/bin.mjs calibrate "$work/classifier" "$data/valid.jsonl"
+node "$root"/trainer/bin.mjs evaluate "$work/classifier" "$data/test.jsonl" --json | tee "$work/test.json"
 
 mkdir -p "$out"
-npx ulmfit export "$work/classifier" --int8 --name sentiment-small --documents "$data/test.jsonl" --out "$out/bundle"
+node "$root"/trainer/bin.mjs export "$work/classifier" --int8 --name sentiment-small --documents "$data/test.jsonl" --out "$out/bundle"
 for file in model.json model.safetensors vocabulary.json README.md; do cp "$work/classifier/$file" "$out/$file"; done
 echo "Written to $out. Its model card, $out/README.md, wants a word on corpus and licence."

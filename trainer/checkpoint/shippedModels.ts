@@ -1,9 +1,9 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { projectFolder } from '../engine/cache.ts';
 
 /** Where the models lie that come with this program. */
-const FOLDER = fileURLToPath(new URL('../../models', import.meta.url));
+const FOLDER = join(projectFolder(), 'models');
 
 /** A model's name, or one of a pair: `wiki-small`, `wiki-small/backward`. */
 const NAME = /^[a-z0-9][a-z0-9-]*(?:\/(?:forward|backward))?$/;
