@@ -65,7 +65,7 @@ describe('measureSet', () => {
     await prepare(join(folder, 'reviews.jsonl'), { out, testFraction: 0.2, labels: [8], draws: 2 });
     const settings = {
       languageModel: { epochs: 1, batch: 4, bptt: 5 },
-      classifier: { all: { epochs: 6, batch: 8 }, '8': { epochs: 2 } },
+      classifier: { all: { epochs: 20, batch: 8 }, '8': { epochs: 2 } },
       scratch: { epochs: 2 },
     };
     options = { from, labels: ['all', 8], seeds: [1, 2], settings, command: 'the command' };
@@ -82,7 +82,7 @@ describe('measureSet', () => {
       ['labels-8-1.jsonl', 1, 8, 12, 'ulmfit-forward'],
       ['labels-8-2.jsonl', 2, 8, 12, 'ulmfit-forward'],
     ]);
-    expect(records[0]).toMatchObject({ set: 'reviews', command: 'the command', settings: { classifier: { epochs: 6, batch: 8 } } });
+    expect(records[0]).toMatchObject({ set: 'reviews', command: 'the command', settings: { classifier: { epochs: 20, batch: 8 } } });
     expect(Math.max(...records.map(({ accuracy }) => accuracy))).toBe(1);
     expect(await readdir(join(out, 'models'))).toHaveLength(1); // the language model: classifiers are judged and gone
 
