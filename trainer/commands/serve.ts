@@ -1,6 +1,7 @@
+import { existsSync } from 'node:fs';
 import type { LogLevel } from '../../serve/node/log.ts';
 import type { ModelSource } from '../../serve/node/modelStore.ts';
-import { locateBundle, shippedBundles } from '../shippedModels.ts';
+import { locateBundle, orName, shippedBundles } from '../shippedModels.ts';
 import { UserError } from '../../text/errors.ts';
 
 /** What the command line can set; a limit that is left out has the server's default. */
@@ -84,14 +85,21 @@ async function sourcesOf(bundles: readonly string[]): Promise<ModelSource[]> {
   return Promise.all(bundles.map(sourceOf));
 }
 
+/** @throws UserError where there is no such folder, and no classifier of that name */
+async function folderOf(bundle: string): Promise<string> {
+  const folder = await locateBundle(bundle);
+  if (existsSync(folder)) return folder;
+  throw new UserError(`There is no folder ${bundle}. Give one that "ulmfit export" wrote${orName(await shippedBundles())}.`);
+}
+
 /** `name=folder`, or a folder, whose bundle has a name. */
 async function sourceOf(bundle: string): Promise<ModelSource> {
   const [, name, folder] = /^([^=/\\]*)=(.*)$/.exec(bundle) ?? [];
-  if (name === undefined || folder === undefined) return { folder: await locateBundle(bundle) };
+  if (name === undefined || folder === undefined) return { folder: await folderOf(bundle) };
   if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/.test(name) || folder === '') {
     throw new UserError(`"${bundle}" is not name=folder, with a name of up to 128 letters, digits, ".", "_" and "-".`);
   }
-  return { name, folder: await locateBundle(folder) };
+  return { name, folder: await folderOf(folder) };
 }
 
 function milliseconds(seconds: number | undefined): number | undefined {
