@@ -216,7 +216,7 @@ const MISTAKES: readonly [line: string, message: string][] = [
   ['predict @lm Good.', 'lm holds a language model, but a classifier is needed here.'],
   ['predict @classifier --file @nowhere.csv', 'nowhere.csv does not exist.'],
   ['export @lm --out @new --documents @test.jsonl', 'lm holds a language model, but a classifier is needed here.'],
-  ['serve @nothing', 'there is no bundle.json in it. Give the folder that `ulmfit export` wrote'],
+  ['serve @nothing', 'nothing. Give one that "ulmfit export" wrote'],
   ['export @classifier --out @new --documents @empty.jsonl', 'empty.jsonl holds no documents'],
   ['export @classifier --out @reviews-lm --documents @test.jsonl', 'reviews-lm'],
 ];
