@@ -66,8 +66,8 @@ export interface MemorySessionStoreOptions {
   readonly now?: (() => number) | undefined;
 }
 
-const DEFAULT_MAX_SESSIONS = 1_000;
-const DEFAULT_IDLE_MILLISECONDS = 15 * 60_000;
+/** The limits unless told otherwise. */
+export const DEFAULT_SESSION_LIMITS = { maxSessions: 1_000, idleMilliseconds: 15 * 60_000 } as const;
 
 /**
  * Sessions in this process's memory.
@@ -83,8 +83,8 @@ export class MemorySessionStore implements SessionStore {
   readonly #sessions = new Map<string, StoredSession>();
 
   constructor(options: MemorySessionStoreOptions = {}) {
-    this.#maxSessions = options.maxSessions ?? DEFAULT_MAX_SESSIONS;
-    this.#idleMilliseconds = options.idleMilliseconds ?? DEFAULT_IDLE_MILLISECONDS;
+    this.#maxSessions = options.maxSessions ?? DEFAULT_SESSION_LIMITS.maxSessions;
+    this.#idleMilliseconds = options.idleMilliseconds ?? DEFAULT_SESSION_LIMITS.idleMilliseconds;
     this.#now = options.now ?? Date.now;
   }
 

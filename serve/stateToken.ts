@@ -6,6 +6,9 @@ import type { PartialDocument } from './partialDocument.ts';
 const FORMAT = 'u1';
 const HEADER_LENGTH_BYTES = 4;
 
+/** Characters of a secret, at least. */
+export const SHORTEST_SECRET = 16;
+
 /** What stands before the numbers: everything that is not a float. */
 interface Header {
   readonly model: string;
@@ -43,8 +46,8 @@ export class StateTokens {
    */
   constructor(options: { secret?: string | undefined; lifeMilliseconds?: number | undefined; now?: (() => number) | undefined } = {}) {
     const { secret } = options;
-    if (secret !== undefined && secret.length < 16) {
-      throw new RangeError(`The secret for state tokens has ${secret.length} characters; it needs at least 16.`);
+    if (secret !== undefined && secret.length < SHORTEST_SECRET) {
+      throw new RangeError(`The secret for state tokens has ${secret.length} characters; it needs at least ${SHORTEST_SECRET}.`);
     }
     this.#secret = secret === undefined ? undefined : new TextEncoder().encode(secret);
     this.#lifeMilliseconds = options.lifeMilliseconds ?? 3_600_000;

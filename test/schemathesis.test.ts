@@ -8,6 +8,8 @@ import { join } from 'node:path';
 
 import { expect, it } from 'vitest';
 
+import { addKey } from '../serve/node/keysFile.ts';
+import { ask } from '../serve/node/testSupport.ts';
 import { writeTinyBundle } from './fixtures/tinyClassifier.ts';
 import { temporaryFolder } from './temporaryFolder.ts';
 
@@ -23,13 +25,40 @@ it(
   { skip: missing !== undefined && named === undefined, timeout: 180_000 },
   async () => {
     const folder = await temporaryFolder({});
-    await writeTinyBundle(join(folder, 'bundle'), { embedding: 8, hidden: 8, layers: 2 });
-    const server = spawn(process.execPath, ['trainer/bin.mjs', 'serve', join(folder, 'bundle'), '--port', '0'], { cwd: ROOT });
+    for (const version of ['1', '2']) {
+      await writeTinyBundle(join(folder, version), { name: 'reviews', version, embedding: 8, hidden: 8, layers: 2 });
+    }
+    const keysFile = join(folder, 'keys.json');
+    const { key } = await addKey(keysFile, { scope: 'admin' });
+    const options = ['--keys', keysFile, '--models-root', folder, '--port', '0', '--log-level', 'error'];
+    const server = spawn(process.execPath, ['trainer/bin.mjs', 'serve', join(folder, '1'), ...options], {
+      cwd: ROOT,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
     try {
       const url = await listening(server.stdout);
+      // Two versions, so that there is one to roll back to.
+      const added = await ask(url, { folder: '2' }, { path: '/v1/models/reviews/versions', key });
+      expect(added.status).toBe(201);
       const config = ['--config-file', join(import.meta.dirname, 'schemathesis.toml')];
-      const limits = ['--max-examples', '25', '--seed', '1', '--request-timeout', '20', '--no-color', '--generation-database', 'none'];
-      const { output, status } = await run(python, ['-m', 'schemathesis.cli', ...config, 'run', `${url}/openapi.json`, ...limits], folder);
+      const settings = [
+        '--header',
+        `Authorization: Bearer ${key}`,
+        '--max-examples',
+        '25',
+        '--seed',
+        '1',
+        '--request-timeout',
+        '20',
+        '--no-color',
+        '--generation-database',
+        'none',
+      ];
+      const { output, status } = await run(
+        python,
+        ['-m', 'schemathesis.cli', ...config, 'run', `${url}/openapi.json`, ...settings],
+        folder,
+      );
       expect(status, output).toBe(0);
       // It has seen every operation of the description.
       const { paths } = (await (await fetch(`${url}/openapi.json`)).json()) as { paths: Record<string, object> };
@@ -54,7 +83,8 @@ async function listening(stdout: NodeJS.ReadableStream): Promise<string> {
 }
 
 async function run(command: string, args: readonly string[], cwd: string): Promise<{ output: string; status: number | null }> {
-  const child = spawn(command, args, { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
+  const env = { ...process.env, SCHEMATHESIS_HOOKS: join(import.meta.dirname, 'schemathesisHooks.py') };
+  const child = spawn(command, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (data) => (output += String(data)));
   const [status] = (await once(child, 'close')) as [number | null];

@@ -6,6 +6,14 @@ import { collect, port, positiveInteger, positiveNumber } from './commands/value
 
 const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
 
+const ENVIRONMENT_HELP = `
+Environment:
+  ULMFIT_STATE_SECRET           signs the states that /v1/classify/continue gives
+                                to clients, so that every server with the same
+                                secret goes on with them; at least 16 characters
+                                (default: random, so that they end with the
+                                process)`;
+
 /** The commands that serve bundles. */
 export function addServeCommands(program: Command): void {
   program
@@ -38,8 +46,17 @@ export function addServeCommands(program: Command): void {
     .addOption(new Option('--max-text <characters>', 'longest text').default(2_000_000).argParser(positiveInteger))
     .addOption(new Option('--deadline <seconds>', 'how long a request may wait for its answer').default(120).argParser(positiveNumber))
     .addOption(new Option('--drain <seconds>', 'how long SIGTERM waits for what is in flight').default(30).argParser(positiveNumber))
+    .addOption(
+      new Option('--max-sessions <sessions>', 'documents in pieces that are kept; more are refused with 429')
+        .default(1000)
+        .argParser(positiveInteger),
+    )
+    .addOption(
+      new Option('--session-idle <minutes>', 'how long such a document waits for its next piece').default(15).argParser(positiveNumber),
+    )
     .addOption(new Option('--threads <count>', 'threads that share one graph call (default: one per core)').argParser(positiveInteger))
     .addOption(new Option('--log-level <level>', 'least severe lines of the log on stderr').choices(LOG_LEVELS).default('info' as const))
+    .addHelpText('after', ENVIRONMENT_HELP)
     .addHelpText(
       'after',
       examples([

@@ -148,6 +148,10 @@ describe('startServer', () => {
     await expect(startServer(join(folder, 'nothing'), { port: 0 })).rejects.toThrow(UserError);
     await expect(startServer(bundle, { port: 0, maxBatch: 0 })).rejects.toThrow('maxBatch is 0; it must be a whole number from 1 to 1024.');
     await expect(startServer(bundle, { port: 70_000 })).rejects.toThrow('port is 70000; it must be a whole number from 0 to 65535.');
+    await expect(startServer(bundle, { port: 0, maxSessions: 0 })).rejects.toThrow('maxSessions is 0; it must be a whole number');
+    await expect(startServer(bundle, { port: 0, sessionIdleMilliseconds: 0.5 })).rejects.toThrow(
+      'sessionIdleMilliseconds is 0.5; it must be',
+    );
     await expect(startServer(bundle, { port: Number(new URL(server.url).port) })).rejects.toThrow(/Another program listens there/);
     await expect(startServer(bundle, { port: 0, host: '192.0.2.1' })).rejects.toThrow(/no such address/);
   });
@@ -189,6 +193,30 @@ describe('stop', () => {
     expectScores((await response.json()) as LabelScore[], text);
     await stopped;
     await expect(post(stopping.url, { inputs: 'good' })).rejects.toThrow('fetch failed');
+  });
+
+  it('tells whoever asks meanwhile that it stops, and health checks that it lives', async () => {
+    const stopping = await startServer(bundle, { port: 0, threads: 1 });
+    const busy = post(stopping.url, { inputs: article(20_000) });
+    await expect.poll(() => stopping.classifier.inFlight, POLL).toBe(1);
+    const stopped = stopping.stop();
+    const statuses = await Promise.all(
+      ['/health', '/v2/health/ready', '/v2/health/live', '/v1/models'].map(async (path) => {
+        // A connection of its own, as a health check has.
+        const response = await fetch(stopping.url + path, { headers: { connection: 'close' } });
+        return [path, response.status];
+      }),
+    );
+    expect(statuses).toEqual([
+      ['/health', 503],
+      ['/v2/health/ready', 503],
+      ['/v2/health/live', 200],
+      ['/v1/models', 503],
+    ]);
+    expect((await post(stopping.url, { inputs: 'good' })).status).toBe(503);
+    expect((await busy).status).toBe(200);
+    await stopped;
+    await expect(fetch(`${stopping.url}/v2/health/live`)).rejects.toThrow('fetch failed');
   });
 
   it('answers 503 on a connection that was open already, and closes it', async () => {

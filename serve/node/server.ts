@@ -9,6 +9,7 @@ import type { StoredKey } from '../apiKeys.ts';
 import { createApp } from '../app.ts';
 import type { Classifier } from '../classifier.ts';
 import { stoppingError } from '../errors.ts';
+import { MemorySessionStore } from '../sessionStore.ts';
 import { readKeys } from './keysFile.ts';
 import { createLog, logRequest } from './log.ts';
 import { Metrics } from './metrics.ts';
@@ -30,7 +31,7 @@ export interface RunningServer {
    * as they are, and is told in the log.
    */
   reload(): Promise<void>;
-  /** Takes nothing new, finishes what is in flight, gives the models' memory back. May be called more than once. */
+  /** Takes nothing new but health checks, finishes what is in flight, gives the models' memory back. May be called more than once. */
   stop(): Promise<void>;
 }
 
@@ -67,6 +68,7 @@ export async function startServer(bundles: string | readonly ModelSource[], opti
     ...options,
     models,
     admin: models,
+    sessions: new MemorySessionStore({ maxSessions: options.maxSessions, idleMilliseconds: options.sessionIdleMilliseconds }),
     keys: keys && (() => keys ?? []),
     maxConcurrency: options.maxConcurrency ?? DEFAULTS.maxConcurrency,
     clientAddress: (context) => getConnInfo(context).remote.address,
@@ -94,6 +96,7 @@ export async function startServer(bundles: string | readonly ModelSource[], opti
       return response;
     },
   }) as Server & { closeAllConnections(): void };
+  const answering = responsesOf(server);
   limitSlowRequests(server, options.requestMilliseconds ?? DEFAULTS.requestMilliseconds);
 
   const reload = async (): Promise<void> => {
@@ -116,7 +119,7 @@ export async function startServer(bundles: string | readonly ModelSource[], opti
         return models.default.classifier;
       },
       reload,
-      stop: () => (stopping ??= closeGracefully(server, shutdown, drainMilliseconds).then(() => models.dispose())),
+      stop: () => (stopping ??= closeGracefully(server, answering, shutdown, drainMilliseconds).then(() => models.dispose())),
     };
   } catch (error) {
     await models.dispose();
@@ -146,18 +149,32 @@ function listenError(error: NodeJS.ErrnoException, host: string, port: number): 
   return reason === undefined ? error : new UserError(`Cannot listen on ${host}, port ${port}. ${reason}.`);
 }
 
-/** Takes no new connections and waits for the open ones; past the drain time gives up what is in flight, with an answer. */
+/** The responses that are not finished: kept up to date from now on. */
+function responsesOf(server: Server): ReadonlySet<ServerResponse> {
+  const responses = new Set<ServerResponse>();
+  server.on('request', (_request: IncomingMessage, response: ServerResponse) => {
+    responses.add(response);
+    response.once('close', () => responses.delete(response));
+  });
+  return responses;
+}
+
+/**
+ * Waits for what is in flight, while new requests are told that the server is stopping and health checks that it lives; then closes.
+ * Past the drain time gives up what is in flight, with an answer.
+ */
 async function closeGracefully(
   server: Server & { closeAllConnections(): void },
+  answering: ReadonlySet<ServerResponse>,
   shutdown: AbortController,
   drainMilliseconds: number,
 ): Promise<void> {
-  const closed = new Promise<void>((resolve) => {
-    server.close(() => resolve());
-  });
   const giveUp = setTimeout(() => shutdown.abort(stoppingError()), drainMilliseconds);
   const cutOff = setTimeout(() => server.closeAllConnections(), drainMilliseconds + LAST_ANSWERS_MILLISECONDS);
-  await closed;
+  await Promise.all(Array.from(answering, (response) => new Promise<void>((resolve) => response.once('close', () => resolve()))));
+  await new Promise<void>((resolve) => {
+    server.close(() => resolve());
+  });
   clearTimeout(giveUp);
   clearTimeout(cutOff);
 }

@@ -2,6 +2,7 @@ import type { DestinationStream } from 'pino';
 
 import { UserError } from '../../text/errors.ts';
 import type { LimitOptions } from '../limits.ts';
+import { SHORTEST_SECRET } from '../stateToken.ts';
 import type { LogLevel } from './log.ts';
 
 /** Every limit has a default: see DEFAULT_LIMITS and DEFAULTS. */
@@ -23,6 +24,11 @@ export interface ServerOptions extends LimitOptions {
   readonly requestMilliseconds?: number | undefined;
   /** How long `stop` waits for what is in flight. */
   readonly drainMilliseconds?: number | undefined;
+  /** Documents in pieces that are kept between their pieces, and how long each waits for the next one. 1,000, and 15 minutes, unless told. */
+  readonly maxSessions?: number | undefined;
+  readonly sessionIdleMilliseconds?: number | undefined;
+  /** Signs the states that clients carry: the same for servers that take each other's, at least 16 characters. Random unless told. */
+  readonly stateSecret?: string | undefined;
   /** A file of keys, without one of which nobody may ask. */
   readonly keysFile?: string | undefined;
   /** Below it lie the bundles that an admin may name as a new version. */
@@ -65,16 +71,25 @@ const RANGES = {
   deadlineMilliseconds: [1, LONGEST_TIMER_MILLISECONDS],
   headersMilliseconds: [1, LONGEST_TIMER_MILLISECONDS],
   requestMilliseconds: [1, LONGEST_TIMER_MILLISECONDS],
+  maxSessions: [1, 10_000_000],
+  sessionIdleMilliseconds: [1, LONGEST_TIMER_MILLISECONDS],
   drainMilliseconds: [0, LONGEST_TIMER_MILLISECONDS - LAST_ANSWERS_MILLISECONDS],
 } as const satisfies Partial<Record<keyof ServerOptions, readonly [number, number]>>;
 
-/** @throws UserError for a number that makes no sense, or an origin that is none. */
+/** @throws UserError for a number that makes no sense, an origin that is none, or a secret that is too short. */
 export function requireOptions(options: ServerOptions): void {
   for (const [name, [smallest, largest]] of Object.entries(RANGES) as [keyof typeof RANGES, readonly [number, number]][]) {
     const value = options[name];
     if (value !== undefined && !(Number.isInteger(value) && value >= smallest && value <= largest)) {
       throw new UserError(`${name} is ${value}; it must be a whole number from ${smallest} to ${largest}.`);
     }
+  }
+  const { stateSecret } = options;
+  if (stateSecret !== undefined && stateSecret.length < SHORTEST_SECRET) {
+    throw new UserError(
+      `The secret that signs states has ${stateSecret.length} characters (stateSecret, or the environment's ULMFIT_STATE_SECRET). ` +
+        `Give it at least ${SHORTEST_SECRET}, or none to have a random one.`,
+    );
   }
   for (const origin of options.corsOrigins ?? []) {
     if (origin !== '*' && URL.parse(origin)?.origin !== origin) {

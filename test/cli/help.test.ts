@@ -2,6 +2,7 @@ import type { CommandUnknownOpts } from '@commander-js/extra-typings';
 import { expect, test } from 'vitest';
 
 import { DEFAULT_LIMITS } from '../../serve/limits.ts';
+import { DEFAULT_SESSION_LIMITS } from '../../serve/sessionStore.ts';
 import { DEFAULTS } from '../../serve/node/serverOptions.ts';
 import { createProgram } from '../../trainer/cli.ts';
 import { version } from '../../trainer/version.ts';
@@ -109,6 +110,8 @@ test("serve's defaults are the server's", () => {
     maxText: DEFAULT_LIMITS.maxTextLength,
     deadline: DEFAULT_LIMITS.deadlineMilliseconds / 1000,
     drain: DEFAULTS.drainMilliseconds / 1000,
+    maxSessions: DEFAULT_SESSION_LIMITS.maxSessions,
+    sessionIdle: DEFAULT_SESSION_LIMITS.idleMilliseconds / 60_000,
     logLevel: 'info',
   });
 });

@@ -29,6 +29,10 @@ export interface ServeOptions {
   readonly deadline?: number | undefined;
   /** Seconds. */
   readonly drain?: number | undefined;
+  /** Documents in pieces that are kept. */
+  readonly maxSessions?: number | undefined;
+  /** Minutes that one of them waits for its next piece. */
+  readonly sessionIdle?: number | undefined;
   readonly threads?: number | undefined;
   readonly logLevel?: LogLevel | undefined;
 }
@@ -37,16 +41,18 @@ export interface ServeOptions {
  * `ulmfit serve`: serves bundles over HTTP until SIGTERM or SIGINT, then finishes what is in flight and returns. A second
  * signal ends the program at once. SIGHUP reads the bundles' folders and the keys anew.
  *
+ * The environment's ULMFIT_STATE_SECRET signs the states that clients carry; without it that is random.
+ *
  * stdout gets one line, `listening on http://127.0.0.1:8080`, once requests are taken; stderr an example to paste, and the log.
  *
  * @param bundles folders that `ulmfit export` wrote, or names of classifiers that came with this program, each as itself or as `name=folder`;
  *   default: the only classifier that came with it.
- * @throws UserError when a bundle or the keys cannot be read, an option makes no sense, or the address is taken.
+ * @throws UserError when a bundle or the keys cannot be read, an option or the secret makes no sense, or the address is taken.
  */
 export async function serve(bundles: readonly string[], options: ServeOptions = {}): Promise<void> {
   // Loaded here so that the other commands need no onnxruntime.
   const { startServer } = await import('../../serve/node/server.ts');
-  const { keys, corsOrigin, rate, maxBody, maxText, deadline, drain, ...same } = options;
+  const { keys, corsOrigin, rate, maxBody, maxText, deadline, drain, sessionIdle, ...same } = options;
   const server = await startServer(await sourcesOf(bundles), {
     ...same,
     keysFile: keys,
@@ -56,6 +62,9 @@ export async function serve(bundles: readonly string[], options: ServeOptions = 
     maxTextLength: maxText,
     deadlineMilliseconds: milliseconds(deadline),
     drainMilliseconds: milliseconds(drain),
+    sessionIdleMilliseconds: milliseconds(sessionIdle === undefined ? undefined : 60 * sessionIdle),
+    // Not an option: whoever lists the processes of a machine sees those.
+    stateSecret: process.env['ULMFIT_STATE_SECRET'],
   });
   for (const { name, current } of server.models.list()) {
     const { task, labels } = current.classifier.bundle;
