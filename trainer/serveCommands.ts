@@ -38,7 +38,7 @@ export function addServeCommands(program: Command): void {
     .addOption(new Option('--max-text <characters>', 'longest text').default(2_000_000).argParser(positiveInteger))
     .addOption(new Option('--deadline <seconds>', 'how long a request may wait for its answer').default(120).argParser(positiveNumber))
     .addOption(new Option('--drain <seconds>', 'how long SIGTERM waits for what is in flight').default(30).argParser(positiveNumber))
-    .addOption(new Option('--threads <count>', 'threads that share one graph call (default: one per core)').argParser(positiveInteger))
+    .addOption(new Option('--threads <count>', 'threads that compute, of each model (default: one per core)').argParser(positiveInteger))
     .addOption(new Option('--log-level <level>', 'least severe lines of the log on stderr').choices(LOG_LEVELS).default('info' as const))
     .addHelpText(
       'after',
