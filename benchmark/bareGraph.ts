@@ -9,6 +9,7 @@ import { readBundle } from '../export/bundleFolder.ts';
 import { ChunkScheduler } from '../serve/chunkScheduler.ts';
 import type { GraphInput } from '../serve/chunkTensors.ts';
 import { GraphRuntime, type GraphSession } from '../serve/graphRuntime.ts';
+import { SPIN_MICROSECONDS, sessionOptions } from '../serve/node/sessionOptions.ts';
 import { version } from '../trainer/version.ts';
 import { inParallel } from './inParallel.ts';
 import { serveParent } from './protocol.ts';
@@ -49,14 +50,9 @@ await serveParent<BareGraphWork>(async ({ bundle: folder, documents, passes, cli
   const { bundle, members } = await readBundle(folder);
   const [member] = members;
   if (member === undefined) throw new Error(`${folder} has no model`);
-  // The server's own settings: see serve/node.
+  // As the server reads one document with nothing beside it: see serve/node.
   const session = new TimedSession(
-    await InferenceSession.create(member.graphPath, {
-      executionProviders: ['cpu'],
-      graphOptimizationLevel: 'all',
-      intraOpNumThreads: threads,
-      extra: { session: { intra_op: { allow_spinning: '0' } } },
-    }),
+    await InferenceSession.create(member.graphPath, sessionOptions({ threads, spinMicroseconds: SPIN_MICROSECONDS })),
   );
   const scheduler = new ChunkScheduler(new GraphRuntime(member.description, outputCount(bundle), session), {
     maxBatch,

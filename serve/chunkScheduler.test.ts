@@ -32,8 +32,9 @@ describe('ChunkScheduler', () => {
         fc.array(arrivingDocument, { minLength: 1, maxLength: 12 }),
         fc.integer({ min: 1, max: 5 }),
         fc.integer({ min: 1, max: 9 }),
-        async (documents, maxBatch, chunkLength) => {
-          const runtime = new PlainRuntime({ chunkLength });
+        fc.integer({ min: 1, max: 3 }),
+        async (documents, maxBatch, chunkLength, callsAtOnce) => {
+          const runtime = new PlainRuntime({ chunkLength, callsAtOnce });
           runtime.beforeCall = () => eventLoopTurns(1);
           const scheduler = new ChunkScheduler(runtime, { maxBatch, maxQueue: documents.length });
           const answers = await Promise.all(
@@ -58,8 +59,9 @@ describe('ChunkScheduler', () => {
       fc.asyncProperty(
         fc.array(cancellable, { minLength: 1, maxLength: 10 }),
         fc.integer({ min: 1, max: 4 }),
-        async (documents, maxBatch) => {
-          const runtime = new PlainRuntime();
+        fc.integer({ min: 1, max: 3 }),
+        async (documents, maxBatch, callsAtOnce) => {
+          const runtime = new PlainRuntime({ callsAtOnce });
           runtime.beforeCall = () => eventLoopTurns(1);
           const scheduler = new ChunkScheduler(runtime, { maxBatch, maxQueue: documents.length });
           const reason = new Error('cancelled by the test');

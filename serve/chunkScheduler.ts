@@ -52,6 +52,8 @@ interface DocumentInFlight {
   readonly onChunk: ClassifyOptions['onChunk'];
   state: DocumentState;
   position: number;
+  /** Whether a graph call is reading it now. */
+  inTurn: boolean;
   outcome: Outcome | undefined;
 }
 
@@ -66,11 +68,12 @@ const MAX_RETRY_AFTER_SECONDS = 60;
  * next chunk of up to `maxBatch` of them, whatever their lengths and however far along they are, and makes one graph
  * call; finished documents are answered and leave, the others go to the end of the line. So nothing is cut off, and each
  * costs the same memory whatever its length. Long documents have few of the places while short ones wait: see TurnPlaces. How
- * much a turn reads depends on who is in it, so that little of a call is padding: see turnLength.
+ * much a turn reads depends on who is in it, so that little of a call is padding: see turnLength. Where the runtime can make several
+ * graph calls at a time, as many turns run, each with its share of the documents.
  *
  * Every document's answer is the one it would get alone: rows share a call, never a state.
  *
- * Nobody owns the loop: whoever waits for a document drives the turns, and all who wait share the turn that is running. A
+ * Nobody owns the loop: whoever waits for a document drives the turns, and all who wait share the turns that are running. A
  * turn only leaves its outcomes with the documents; each is picked up by the one who waits for it. That is what an edge
  * platform needs, where a request can neither settle another one's promises nor outlive its own client.
  *
@@ -87,7 +90,8 @@ export class ChunkScheduler {
   /** Documents without outcome, in the order of their next turn. A Set lets a cancelled one leave from the middle. */
   readonly #line = new Set<DocumentInFlight>();
   readonly #places = new TurnPlaces();
-  #turn: Promise<void> | undefined;
+  readonly #turns = new Set<Promise<void>>();
+  readonly #turnsAtOnce: number;
   #turnsDone = 0;
   #meanTurnMilliseconds = 0;
 
@@ -99,6 +103,7 @@ export class ChunkScheduler {
       }
     }
     this.#runtime = runtime;
+    this.#turnsAtOnce = runtime.callsAtOnce ?? 1;
     this.#maxBatch = options.maxBatch;
     this.maxQueue = options.maxQueue;
     this.#betweenTurns = options.betweenTurns;
@@ -136,7 +141,7 @@ export class ChunkScheduler {
     if (ids.length === 0) throw new RangeError('A document needs at least one token.');
     signal?.throwIfAborted();
     this.requireRoom(1);
-    const document: DocumentInFlight = { ids, onChunk, state, position: 0, outcome: undefined };
+    const document: DocumentInFlight = { ids, onChunk, state, position: 0, inTurn: false, outcome: undefined };
     const cancelled = Promise.withResolvers<never>();
     const cancel = () => {
       this.#line.delete(document);
@@ -153,7 +158,7 @@ export class ChunkScheduler {
 
   /** Resolves once no graph call is running: the call of a cancelled document ends after its promise did. */
   async idle(): Promise<void> {
-    while (this.#turn !== undefined) await this.#turn;
+    while (this.#turns.size > 0) await Promise.race(this.#turns);
   }
 
   /** Keeps turns going until the document has its outcome. One that was cancelled gets none: nobody waits for it any more. */
@@ -169,17 +174,29 @@ export class ChunkScheduler {
     return outcome.result;
   }
 
-  /** Joins the turn that is running, or starts one: the graph is called by one at a time. */
+  /** The end of the next turn to end. Starts turns where there is room for one, and documents that are in none. */
   #nextTurn(): Promise<void> {
-    this.#turn ??= this.#runTurn().finally(() => {
-      this.#turnsDone += 1;
-      this.#turn = undefined;
-    });
-    return this.#turn;
+    while (this.#turns.size < this.#turnsAtOnce) {
+      const batch = this.#nextBatch();
+      if (batch.length === 0) break;
+      const turn = this.#runTurn(batch).finally(() => {
+        this.#turnsDone += 1;
+        this.#turns.delete(turn);
+      });
+      this.#turns.add(turn);
+    }
+    return Promise.race(this.#turns);
   }
 
-  async #runTurn(): Promise<void> {
-    const batch = this.#places.choose(this.#line, this.#maxBatch, this.#runtime.chunkLength);
+  /** Who has a place in the next turn: each of several turns at a time has its share, so that all of them have work. */
+  #nextBatch(): DocumentInFlight[] {
+    const places = Math.min(this.#maxBatch, Math.ceil(this.#line.size / this.#turnsAtOnce));
+    const waiting = this.#line.values().filter((document) => !document.inTurn);
+    return this.#places.choose(waiting, places, this.#runtime.chunkLength);
+  }
+
+  async #runTurn(batch: readonly DocumentInFlight[]): Promise<void> {
+    for (const document of batch) document.inTurn = true;
     const length = turnLength(
       batch.map((document) => document.ids.length - document.position),
       this.#runtime.chunkLength,
@@ -197,6 +214,7 @@ export class ChunkScheduler {
     this.#noteTurn(milliseconds);
     this.#onTurn?.({ rows: batch.length, tokens: chunks.reduce((sum, chunk) => sum + chunk.length, 0), milliseconds });
     for (const [row, document] of batch.entries()) {
+      document.inTurn = false;
       const result = results[row];
       if (result === undefined)
         this.#finish(document, { error: new Error(`The runtime answered ${results.length} of ${batch.length} rows.`) });
@@ -239,7 +257,7 @@ export class ChunkScheduler {
     const { chunkLength } = this.#runtime;
     let chunks = 0;
     for (const document of this.#line) chunks += Math.ceil((document.ids.length - document.position) / chunkLength);
-    const seconds = Math.ceil(((chunks / this.#maxBatch) * this.#meanTurnMilliseconds) / 1000);
+    const seconds = Math.ceil(((chunks / (this.#maxBatch * this.#turnsAtOnce)) * this.#meanTurnMilliseconds) / 1000);
     return Math.min(MAX_RETRY_AFTER_SECONDS, Math.max(1, seconds));
   }
 }

@@ -41,9 +41,11 @@ export interface ChunkResult {
 export interface ClassifierRuntime {
   /** The most tokens of a row. */
   readonly chunkLength: number;
+  /** Graph calls that may run at a time; one, unless told. */
+  readonly callsAtOnce?: number | undefined;
   /** The state of a document of which nothing has been read. */
   freshState(): DocumentState;
-  /** One graph call. Results come in the order of the rows. One call at a time: callers wait for the one before. */
+  /** One graph call. Results come in the order of the rows. Callers make no more than {@link callsAtOnce} at a time. */
   run(rows: readonly ChunkRow[]): Promise<ChunkResult[]>;
   /** Gives the model's memory back. No call may follow. */
   dispose(): Promise<void>;

@@ -5,6 +5,8 @@ import { freshDocumentState } from './documentState.ts';
 
 /** A loaded graph, as either build of onnxruntime offers it: named inputs in, named float32 outputs out. */
 export interface GraphSession {
+  /** Calls that may run at a time; one, unless told. */
+  readonly callsAtOnce?: number | undefined;
   run(inputs: Readonly<Record<string, GraphInput>>): Promise<Record<string, Float32Array>>;
   release(): Promise<void>;
 }
@@ -12,6 +14,7 @@ export interface GraphSession {
 /** One member of a bundle on a loaded graph. All that differs between a server and the edge is the session. */
 export class GraphRuntime implements ClassifierRuntime {
   readonly chunkLength: number;
+  readonly callsAtOnce: number;
   readonly #sizes: BundleMember['sizes'];
   readonly #logitCount: number;
   readonly #session: GraphSession;
@@ -19,6 +22,7 @@ export class GraphRuntime implements ClassifierRuntime {
   /** @param logitCount how many logits the graph has for a document, see `outputCount`. */
   constructor({ sizes, chunkLength }: Pick<BundleMember, 'sizes' | 'chunkLength'>, logitCount: number, session: GraphSession) {
     this.chunkLength = chunkLength;
+    this.callsAtOnce = session.callsAtOnce ?? 1;
     this.#sizes = sizes;
     this.#logitCount = logitCount;
     this.#session = session;

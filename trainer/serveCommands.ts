@@ -54,7 +54,7 @@ export function addServeCommands(program: Command): void {
     .addOption(
       new Option('--session-idle <minutes>', 'how long such a document waits for its next piece').default(15).argParser(positiveNumber),
     )
-    .addOption(new Option('--threads <count>', 'threads that share one graph call (default: one per core)').argParser(positiveInteger))
+    .addOption(new Option('--threads <count>', 'threads that compute, of each model (default: one per core)').argParser(positiveInteger))
     .addOption(new Option('--log-level <level>', 'least severe lines of the log on stderr').choices(LOG_LEVELS).default('info' as const))
     .addHelpText('after', ENVIRONMENT_HELP)
     .addHelpText(

@@ -5,15 +5,14 @@ import { workerData } from 'node:worker_threads';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 
 import type { GraphInput } from '../chunkTensors.ts';
+import { sessionOptions, type CallThreads } from './sessionOptions.ts';
 import { answerCalls } from './threadCalls.ts';
 
 /** What the thread is started with. */
-export interface GraphThreadData {
+export interface GraphThreadData extends CallThreads {
   readonly graphPath: string;
   /** When the file was written, in milliseconds, as it was when the bundle was checked. */
   readonly graphWritten: number;
-  /** Threads that share one graph call. One per processor core unless told. */
-  readonly threads: number | undefined;
 }
 
 /** The inputs of a graph call; without any, the graph is only loaded. */
@@ -38,14 +37,8 @@ answerCalls(
   (rows) => Object.values(rows).map(({ buffer }) => buffer),
 );
 
-async function openSession({ graphPath, graphWritten, threads }: GraphThreadData): Promise<InferenceSession> {
+async function openSession({ graphPath, graphWritten, ...callThreads }: GraphThreadData): Promise<InferenceSession> {
   // This may be the thread after one that failed, and another version may lie there by now.
   if ((await stat(graphPath)).mtimeMs !== graphWritten) throw new Error(`${graphPath} has been replaced since the bundle was loaded.`);
-  return InferenceSession.create(graphPath, {
-    executionProviders: ['cpu'],
-    graphOptimizationLevel: 'all',
-    // Threads that wait by spinning take more processor time for the same work, which other programs on the machine pay for.
-    extra: { session: { intra_op: { allow_spinning: '0' } } },
-    ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
-  });
+  return InferenceSession.create(graphPath, sessionOptions(callThreads));
 }

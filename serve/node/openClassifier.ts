@@ -19,7 +19,7 @@ export interface OpenBundleOptions extends NodeRuntimeOptions {
  * @throws UserError where the folder is no bundle, or a file of it is missing or damaged
  */
 export async function openClassifier(folder: string, options: OpenBundleOptions = {}): Promise<Classifier> {
-  const { maxBatch = DEFAULT_LIMITS.maxBatch, maxQueue = DEFAULT_LIMITS.maxQueue, threads, onTurn } = options;
-  const loaded = await loadBundle(folder, { threads });
+  const { maxBatch = DEFAULT_LIMITS.maxBatch, maxQueue = DEFAULT_LIMITS.maxQueue, threads, callsAtOnce, onTurn } = options;
+  const loaded = await loadBundle(folder, { threads, callsAtOnce });
   return new Classifier(loaded, { maxBatch, maxQueue, onTurn, encoder: new ThreadedEncoder(loaded.members) });
 }

@@ -37,6 +37,8 @@ export interface RunningServer {
 
 /** Longer than the minute for which load balancers keep idle connections, so that none sends a request into a closing one. */
 const KEEP_ALIVE_MILLISECONDS = 75_000;
+/** Of each model. Two keep the processors busy whatever interrupts one of them; each further one would cost another copy of the weights. */
+const GRAPH_CALLS_AT_ONCE = 2;
 /** How often connections are looked at whose client is too slow. */
 const SLOW_CLIENT_CHECK_MILLISECONDS = 1_000;
 
@@ -56,7 +58,7 @@ export async function startServer(bundles: string | readonly ModelSource[], opti
   let keys: readonly StoredKey[] | undefined = options.keysFile === undefined ? undefined : await readKeys(options.keysFile);
   const metrics = new Metrics();
   const models = await ModelStore.open(typeof bundles === 'string' ? [{ folder: bundles }] : bundles, {
-    open: (folder) => openClassifier(folder, { ...options, onTurn: metrics.onTurn }),
+    open: (folder) => openClassifier(folder, { ...options, callsAtOnce: GRAPH_CALLS_AT_ONCE, onTurn: metrics.onTurn }),
     modelsRoot: options.modelsRoot,
     onFault: (error) => log.error({ err: error }, 'fault'),
   });

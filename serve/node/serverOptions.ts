@@ -11,7 +11,7 @@ export interface ServerOptions extends LimitOptions {
   readonly host?: string | undefined;
   /** 0 takes any free port. */
   readonly port?: number | undefined;
-  /** Threads that share one graph call. One per processor core unless told. */
+  /** Threads that compute the graph calls of a model. One per processor core unless told. */
   readonly threads?: number | undefined;
   readonly maxBatch?: number | undefined;
   readonly maxQueue?: number | undefined;

@@ -44,6 +44,11 @@ export class ThreadCaller<Request, Result> {
     return answer.promise;
   }
 
+  /** Calls that have no answer yet. */
+  get waiting(): number {
+    return this.#waiting.size;
+  }
+
   /** Ends the thread, whatever it is at. */
   async close(): Promise<void> {
     const worker = this.#worker;

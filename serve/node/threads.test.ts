@@ -83,9 +83,31 @@ describe('a graph in a thread', () => {
   });
 });
 
+describe('several graph calls at a time', () => {
+  it('gives the answers of one at a time, in whichever thread', async () => {
+    const several = await loadBundle(folder, { threads: 2, callsAtOnce: 3 });
+    try {
+      const [one, two] = [loaded, several].map(({ members }) => members[0]?.runtime);
+      if (one === undefined || two === undefined) throw new Error('A bundle has a member.');
+      expect([one.callsAtOnce, two.callsAtOnce]).toEqual([1, 2]);
+      const rows = [4, 9, 17].map((length) => ({ tokens: new Int32Array(length).fill(length), state: one.freshState() }));
+      const expected = await one.run(rows);
+      // Alone with all threads; then beside others; then one more than there are threads for.
+      const [alone] = await two.run(rows.slice(0, 1));
+      const [first, rest, whole] = await Promise.all([two.run(rows.slice(0, 1)), two.run(rows.slice(1)), two.run(rows)]);
+      for (const answers of [[alone, ...rest], [...first, ...rest], whole]) {
+        for (const [row, { logits }] of expected.entries())
+          for (const [place, logit] of logits.entries()) expect(answers[row]?.logits[place]).toBeCloseTo(logit, 5);
+      }
+    } finally {
+      for (const { runtime } of several.members) await runtime.dispose();
+    }
+  });
+});
+
 describe('ThreadCaller', () => {
   it('tells everybody who waits when the thread cannot do its work, every time', async () => {
-    const data = { graphPath: join(folder, 'forward.onnx'), graphWritten: 0, threads: 1 }; // not the file that was checked
+    const data = { graphPath: join(folder, 'forward.onnx'), graphWritten: 0, threads: 1, spinMicroseconds: 0 }; // not the file that was checked
     const caller = new ThreadCaller<object, unknown>('graphThread', data);
     for (const _ of [1, 2]) {
       const answers = await Promise.allSettled([caller.call({}), caller.call({})]);
