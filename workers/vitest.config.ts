@@ -29,7 +29,8 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     globalSetup: ['./test/globalSetup.ts'],
-    testTimeout: 60_000,
+    // The first test of a file waits until workerd has compiled onnxruntime, which takes its time on a busy machine.
+    testTimeout: 150_000,
     reporters: reports === undefined ? ['default'] : ['default', 'json'],
     ...(reports !== undefined && { outputFile: { json: join(reports, 'workers.json') } }),
   },
