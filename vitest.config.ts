@@ -12,7 +12,7 @@ export default defineConfig({
   test: {
     // Tolerances are those of fp32 on the processor; a GPU is tested by naming it.
     env: { ULMFIT_DEVICE: process.env['ULMFIT_DEVICE'] ?? 'cpu' },
-    include: ['{text,trainer,export,serve,benchmark,test}/**/*.test.ts'],
+    include: ['{text,trainer,export,serve,benchmark,test,workers/deploy}/**/*.test.ts'],
     testTimeout: 60_000,
     hookTimeout: 120_000,
     reporters: reports === undefined ? ['default'] : ['default', 'json'],

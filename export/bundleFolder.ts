@@ -16,13 +16,14 @@ import {
   sha256Hex,
   verifyChecksum,
 } from './bundle.ts';
+import { PARITY_FILE, type ParityDocument, parseParityFile } from './parityDocuments.ts';
 
 /** The model card's file name. */
 export const MODEL_CARD_FILE = 'README.md';
 
 /** The files of a bundle; those of format version 1, which had no directions, too, so that one can be exported again where it stands. */
 const BUNDLE_FILES =
-  /^(bundle\.json|README\.md|(model|forward|backward)\.onnx|((forward|backward)-)?(vocabulary\.json|weights-\d{2,3}\.bin))$/;
+  /^(bundle\.json|parity\.json|README\.md|(model|forward|backward)\.onnx|((forward|backward)-)?(vocabulary\.json|weights-\d{2,3}\.bin))$/;
 
 /** One model of a bundle that has been read and checked. */
 export interface MemberFiles {
@@ -46,6 +47,8 @@ export interface BundleFolder {
 export interface BundleContent {
   readonly bundle: Omit<Bundle, 'checksums'>;
   readonly modelCard: string;
+  /** Files that are no part of the model, by name; they get checksums too. */
+  readonly extraFiles?: ReadonlyMap<string, string>;
 }
 
 /**
@@ -69,8 +72,9 @@ export async function writeBundle(
   await mkdir(staging);
   try {
     for (const [name, bytes] of files) await writeDurably(join(staging, name), bytes);
-    const { bundle: description, modelCard } = await describe(staging);
-    const bundle = await withChecksums(description, files);
+    const { bundle: description, modelCard, extraFiles = new Map<string, string>() } = await describe(staging);
+    for (const [name, text] of extraFiles) await writeDurably(join(staging, name), text);
+    const bundle = await withChecksums(description, new Map<string, Uint8Array | string>([...files, ...extraFiles]));
     await writeDurably(join(staging, MODEL_CARD_FILE), modelCard);
     await writeDurably(join(staging, BUNDLE_FILE), `${JSON.stringify(bundle, null, 2)}\n`);
     await syncFolder(staging);
@@ -112,6 +116,24 @@ export async function readBundle(folder: string): Promise<BundleFolder> {
   }
 }
 
+/**
+ * The texts with the trainer's answers that a bundle carries.
+ *
+ * @throws UserError where it carries none, or others than were written
+ * @example
+ * const [{ text, answer }] = await readParityDocuments(await readBundle('bundles/reviews'));
+ */
+export async function readParityDocuments({ folder, bundle }: BundleFolder): Promise<readonly ParityDocument[]> {
+  try {
+    const text = await readFile(join(folder, PARITY_FILE), 'utf8').catch((error: unknown) => refuseMissing(error, PARITY_FILE));
+    verifyChecksum(bundle, PARITY_FILE, await sha256Hex(text));
+    return parseParityFile(text);
+  } catch (error) {
+    if (error instanceof UserError) throw new UserError(`Bundle ${folder}: ${error.message}`);
+    throw error;
+  }
+}
+
 /** True where a bundle stands that may be replaced, false where nothing stands. Anything else is refused. */
 async function isReplaceable(target: string): Promise<boolean> {
   const entries = await readdir(target).catch((error: unknown) => {
@@ -127,7 +149,7 @@ async function isReplaceable(target: string): Promise<boolean> {
   throw new UserError(`${target} ${why}, and writing a bundle there would delete that. Give another folder, or empty this one.`);
 }
 
-async function withChecksums(description: Omit<Bundle, 'checksums'>, files: ReadonlyMap<string, Uint8Array>): Promise<Bundle> {
+async function withChecksums(description: Omit<Bundle, 'checksums'>, files: ReadonlyMap<string, Uint8Array | string>): Promise<Bundle> {
   const checksums: Record<string, string> = {};
   for (const [name, bytes] of files) checksums[name] = createHash('sha256').update(bytes).digest('hex');
   const bundle: Bundle = { ...description, checksums };

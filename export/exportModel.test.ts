@@ -89,7 +89,7 @@ describe('exportModel', () => {
           metrics: { accuracy: 0.5 },
         },
       ],
-      parity: { documents: 6, labelDisagreements: 0 },
+      parity: { documents: 9, labelDisagreements: 0 },
       dataLicence: 'CC0-1.0',
       created: '2026-01-31T12:00:00.000Z',
     });
@@ -206,8 +206,8 @@ describe('exportModel of a pair', () => {
       },
     ]);
     expect(written.members[0]).not.toHaveProperty('temperature');
-    // The given document, one token, and the lengths around the borders of 70 and of 50 tokens.
-    expect(written.parity).toMatchObject({ documents: 10, labelDisagreements: 0 });
+    // Three texts for deployments, the given document, one token, and the lengths around the borders of 70 and of 50 tokens.
+    expect(written.parity).toMatchObject({ documents: 13, labelDisagreements: 0 });
     expect(largestIn(written)).toBeLessThan(1e-5);
     const graph = await graphFile('backward');
     expect(graph.description).toContain('from its last token to its first: feed the tokens in reverse order');
@@ -228,7 +228,7 @@ describe('exportModel of a pair', () => {
     };
     await exportModel(options({ members: [watched(forward), watched(backward)] }));
     const [forwards = [], backwards = []] = [asked.get('forward'), asked.get('backward')];
-    expect(forwards).toHaveLength(10);
+    expect(forwards).toHaveLength(13);
     expect(backwards.map((ids) => tokensOf(ids.toReversed(), backward))).toEqual(forwards.map((ids) => tokensOf(ids, forward)));
     expect(backwards[0]?.at(-1)).toBe(2);
   });

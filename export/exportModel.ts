@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 
-import { TOKENIZER_VERSION } from '../text/tokenizer.ts';
+import { tokenize, TOKENIZER_VERSION } from '../text/tokenizer.ts';
 import { Vocabulary } from '../text/vocabulary.ts';
 import type { Answering } from './answers.ts';
 import { type Bundle, BUNDLE_SCHEMA_VERSION, type BundleMember, checkNameAndVersion, outputCount, type Precision } from './bundle.ts';
@@ -9,6 +9,7 @@ import { type ExportableMember, type ExportableModel, orderedMembers, type Share
 import { buildChunkStep } from './graph/chunkStep.ts';
 import { classifierWeights } from './graph/classifierWeights.ts';
 import { modelCard } from './modelCard.ts';
+import { PARITY_FILE, parityFileText, parityTexts } from './parityDocuments.ts';
 import { type GateMember, gateDocuments, measureParity, requireParity } from './parity.ts';
 
 const PRODUCER = ['ulmfit', '0.1.0'] as const;
@@ -56,10 +57,9 @@ export async function exportModel(options: ExportOptions): Promise<Bundle> {
   const built = models.map((model, index) => buildMember(model, vocabularies[index] as string, shared, options));
 
   return writeBundle(options.out, new Map(built.flatMap(({ files }) => [...files])), async (staging): Promise<BundleContent> => {
-    const documents = gateDocuments(
-      parityDocuments,
-      built.map(({ description }) => description.chunkLength),
-    );
+    const texts = parityTexts(parityDocuments);
+    const chunkLengths = built.map(({ description }) => description.chunkLength);
+    const documents = [...texts.map((text) => tokenize(text)), ...gateDocuments(parityDocuments, chunkLengths)];
     const report = await measureParity(
       shared,
       built.map(({ description, model }) => gateMember(staging, description, model, documents)),
@@ -77,7 +77,12 @@ export async function exportModel(options: ExportOptions): Promise<Bundle> {
       created: (options.created ?? new Date()).toISOString(),
       producer: PRODUCER.join(' '),
     } as const satisfies Omit<Bundle, 'checksums'>;
-    return { bundle, modelCard: modelCard(bundle, options.description === undefined ? {} : { description: options.description }) };
+    const answered = texts.map((text, index) => ({ text, answer: Array.from(report.expected[index] ?? []) }));
+    return {
+      bundle,
+      modelCard: modelCard(bundle, options.description === undefined ? {} : { description: options.description }),
+      ...(answered.length > 0 && { extraFiles: new Map([[PARITY_FILE, parityFileText(answered)]]) }),
+    };
   });
 }
 

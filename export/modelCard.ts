@@ -42,6 +42,8 @@ export function modelCard(bundle: Omit<Bundle, 'checksums'>, notes: ModelCardNot
         ...(shards.length === 0 ? [] : [`${shards.map(code).join(', ')}: its weights, as ONNX external data`]),
       ]),
       ...[...new Set(members.map(({ vocabulary }) => vocabulary))].map((file) => `${code(file)}: the tokens in the order of their ids`),
+      '`parity.json`, where it is there: some of the held-out documents with the answers of the trainer, which `ulmfit deploy` asks for ' +
+        'where the bundle shall run. Delete it before you pass the bundle on if these texts are not for others; serving does not need it',
     ]),
   ];
   return `${sections.join('\n\n')}\n`;

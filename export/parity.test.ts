@@ -181,6 +181,7 @@ describe('requireParity', () => {
   const report = (figures: Partial<LabelFigures>): ParityReport => ({
     bundle: { documents: 400, maxProbabilityDifference: 0, labelDisagreements: 0, ...figures },
     members: [],
+    expected: [],
   });
 
   it('bears larger differences where there are fewer bits', () => {

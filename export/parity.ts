@@ -36,6 +36,8 @@ export interface ParityReport {
   readonly bundle: ParityFigures;
   /** Of each member alone. */
   readonly members: readonly { readonly direction: Direction; readonly figures: ParityFigures }[];
+  /** The trainer's answers to the documents, in their order: the means of the members' answers. */
+  readonly expected: readonly Float32Array[];
 }
 
 /**
@@ -73,8 +75,9 @@ export async function measureParity(answering: Answering, members: readonly Gate
   const together = (which: keyof MemberAnswers): Float32Array[] =>
     (answers[0]?.[which] ?? []).map((_, index) => meanAnswer(answers.map((member) => member[which][index] ?? new Float32Array())));
   const ofMembers = members.map(({ direction }, index) => ({ direction, figures: compare(answers[index] as MemberAnswers) }));
-  const ofBundle = compare({ expected: together('expected'), alone: together('alone'), padded: together('padded') });
-  return { bundle: ofBundle, members: ofMembers };
+  const expected = together('expected');
+  const ofBundle = compare({ expected, alone: together('alone'), padded: together('padded') });
+  return { bundle: ofBundle, members: ofMembers, expected };
 }
 
 /** What trainer and graph made of each document. */
@@ -114,7 +117,7 @@ export function openGraph(path: string, threads = 0): Promise<InferenceSession> 
  *
  * @throws Error (a failure of the export, not a mistake of its user).
  */
-export function requireParity({ bundle, members }: ParityReport, precision: Precision = 'fp32'): void {
+export function requireParity({ bundle, members }: Pick<ParityReport, 'bundle' | 'members'>, precision: Precision = 'fp32'): void {
   for (const { direction, figures } of members) requireFigures(figures, precision, `The exported ${direction} graph does`);
   requireFigures(bundle, precision, 'Together the exported graphs do');
 }

@@ -12,6 +12,8 @@ export interface GuardOptions {
   readonly keys?: (() => readonly StoredKey[]) | undefined;
   /** Requests a minute of each key, or of each address where there are no keys. No limit unless told. */
   readonly requestsPerMinute?: number | undefined;
+  /** Counts requests in place of this process, which does it unless told: where many processes answer, somebody else must. */
+  readonly rateLimiter?: { take(client: string): number | Promise<number> } | undefined;
   /** The address that a request comes from. */
   readonly clientAddress?: ((context: Context) => string | undefined) | undefined;
   /** Requests that are read or answered at a time. No limit unless told. */
@@ -19,14 +21,19 @@ export interface GuardOptions {
 }
 
 /** All guards, in order. For every address below `/v1` and `/v2` but those of health. */
-export function guards({ keys, requestsPerMinute, clientAddress, maxConcurrency = Infinity }: GuardOptions): MiddlewareHandler<AppEnv> {
-  const limiter = requestsPerMinute === undefined ? undefined : new RateLimiter(requestsPerMinute);
+export function guards(options: GuardOptions): MiddlewareHandler<AppEnv> {
+  const { keys, requestsPerMinute, clientAddress, maxConcurrency = Infinity } = options;
+  const limiter = options.rateLimiter ?? (requestsPerMinute === undefined ? undefined : new RateLimiter(requestsPerMinute));
   let running = 0;
   return createMiddleware<AppEnv>(async (context, next) => {
     const key = keys && (await requireKey(context, keys()));
-    const seconds = limiter?.take(key?.id ?? clientAddress?.(context) ?? '') ?? 0;
+    const seconds = (await limiter?.take(key?.id ?? clientAddress?.(context) ?? '')) ?? 0;
     if (seconds > 0) {
-      throw new HttpError(429, 'rate_limited', `This is more than ${requestsPerMinute} requests a minute. Try again in ${seconds} s.`, {
+      const what =
+        requestsPerMinute === undefined
+          ? 'These are more requests than are allowed'
+          : `This is more than ${requestsPerMinute} requests a minute`;
+      throw new HttpError(429, 'rate_limited', `${what}. Try again in ${seconds} s.`, {
         'retry-after': String(seconds),
       });
     }

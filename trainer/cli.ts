@@ -7,6 +7,7 @@ import { examples } from './commands/help.ts';
 import * as options from './commands/options.ts';
 import { reportUnknownFlagFirst } from './commands/unknownFlags.ts';
 import { positiveInteger } from './commands/values.ts';
+import { addDeployCommands } from './deployCommands.ts';
 import { addExperimentCommands } from './experimentCommands.ts';
 import { addFindRateCommands } from './findRateCommands.ts';
 import { addFitCommands } from './fitCommands.ts';
@@ -155,6 +156,10 @@ export function createProgram(): Command {
     });
 
   addServeCommands(program);
+
+  program.commandsGroup('At the edge:');
+
+  addDeployCommands(program);
 
   program.commandsGroup('Measuring:');
 

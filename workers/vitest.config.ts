@@ -16,13 +16,21 @@ export default defineConfig({
   plugins: [
     cloudflareTest(({ inject }) => ({
       wrangler: { configPath: './wrangler.jsonc' },
-      miniflare: { assets: { directory: inject('assetsFolder'), binding: 'ASSETS' } },
+      miniflare: {
+        assets: { directory: inject('assetsFolder'), binding: 'ASSETS' },
+        // All that a deployment may have; what it does without them is asked with an environment of the test's own.
+        durableObjects: { SESSIONS: { className: 'SessionObject', useSQLite: true } },
+        r2Buckets: ['JOBS'],
+        queueProducers: { JOB_PARTS: 'usual-jobs' },
+        queueConsumers: { 'usual-jobs': { maxBatchSize: 1, maxBatchTimeout: 0, deadLetterQueue: 'usual-jobs-dead' } },
+      },
     })),
   ],
   test: {
     include: ['test/**/*.test.ts'],
     globalSetup: ['./test/globalSetup.ts'],
-    testTimeout: 60_000,
+    // The first test of a file waits until workerd has compiled onnxruntime, which takes its time on a busy machine.
+    testTimeout: 150_000,
     reporters: reports === undefined ? ['default'] : ['default', 'json'],
     ...(reports !== undefined && { outputFile: { json: join(reports, 'workers.json') } }),
   },

@@ -1,15 +1,12 @@
 import { Hono, type Context } from 'hono';
-import * as v from 'valibot';
 
 import { answerOf, type AnswerOptions } from '../answers.ts';
 import { bodyLines, type BodyLine } from '../bodyLines.ts';
 import { QueueFullError } from '../chunkScheduler.ts';
 import type { Classifier } from '../classifier.ts';
+import { answerOptions, LINES_MEDIA_TYPE, parseLine, requireLines } from '../documentLine.ts';
 import { deadlineError, errorBody, HttpError } from '../errors.ts';
 import { inOrder } from '../inOrder.ts';
-import { lineSchema } from '../lineSchema.ts';
-import { requireText, requireUncompressed } from '../requests.ts';
-import { parseClassifyRequest } from '../schema.ts';
 import { modelOf, modelPaths, noteError, type AppEnv, type Service } from '../service.ts';
 
 /** Lines that are answered at a time: enough to fill two graph calls, so that one request leaves most of the queue to others. */
@@ -18,9 +15,6 @@ const LINES_AT_ONCE = 32;
 const BYTES_AT_ONCE = 4 * 1024 * 1024;
 /** How often a line looks whether there is room for it in a full queue. */
 const ROOM_MILLISECONDS = 20;
-
-const MEDIA_TYPE = 'application/x-ndjson';
-const MEDIA_TYPES: readonly string[] = [MEDIA_TYPE, 'application/ndjson', 'application/jsonl', 'application/x-jsonlines'];
 
 /**
  * `POST /v1/classify/ndjson`, and the same for a model by name and version: any number of documents in one request. The body is NDJSON,
@@ -35,7 +29,7 @@ export function classifyLinesRoute(service: Service): Hono<AppEnv> {
     requireLines(context.req.raw.headers);
     const options = answerOptions(context, classifier.bundle.task);
     const answers = new LineAnswers(context, service, classifier, options);
-    return context.body(answers.stream(), 200, { 'content-type': MEDIA_TYPE });
+    return context.body(answers.stream(), 200, { 'content-type': LINES_MEDIA_TYPE });
   });
   return route;
 }
@@ -165,61 +159,6 @@ class LineAnswers {
 
 const silentError = () =>
   new HttpError(504, 'deadline_exceeded', 'No further line came in time. Send the lines that are not answered in another request.');
-
-/** @throws HttpError 415 unless the body says it is uncompressed NDJSON. */
-function requireLines(headers: Headers): void {
-  requireUncompressed(headers);
-  const [type = ''] = (headers.get('content-type') ?? '').toLowerCase().split(';');
-  if (!MEDIA_TYPES.includes(type.trim())) {
-    throw new HttpError(415, 'unsupported_media_type', `Send one JSON object a line, with the header "content-type: ${MEDIA_TYPE}".`);
-  }
-}
-
-/** @throws HttpError 422 for parameters that have no meaning. */
-function answerOptions(context: Context<AppEnv>, task: Classifier['bundle']['task']): AnswerOptions {
-  const { top_k, function_to_apply, ...others } = context.req.query();
-  const [other] = Object.keys(others);
-  if (other !== undefined) {
-    throw new HttpError(422, 'invalid_request', 'The query of the address takes "top_k" and "function_to_apply", and no other entries.');
-  }
-  const parameters = {
-    ...(top_k !== undefined && { top_k: Number(top_k) }),
-    ...(function_to_apply !== undefined && { function_to_apply }),
-  };
-  const { parameters: parsed } = parseClassifyRequest({ inputs: '', parameters }, task);
-  return { topK: parsed?.top_k ?? undefined, scoreFunction: parsed?.function_to_apply ?? undefined };
-}
-
-/** @throws HttpError that says what is wrong with the line, without repeating it. */
-function parseLine(
-  bytes: Uint8Array | undefined,
-  number: number,
-  limits: Service['limits'],
-): { readonly text: string; readonly id: string | number | undefined } | undefined {
-  const place = `Line ${number}`;
-  if (bytes === undefined) {
-    throw new HttpError(413, 'text_too_long', `${place} has more than ${limits.maxBodyBytes} bytes. Send a shorter text.`);
-  }
-  let text: string;
-  try {
-    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-  } catch {
-    throw new HttpError(400, 'malformed_body', `${place} is not valid UTF-8.`);
-  }
-  if (text.trim() === '') return undefined;
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch {
-    throw new HttpError(400, 'malformed_body', `${place} is not valid JSON. Send one JSON object a line, such as {"text": "…"}.`);
-  }
-  const result = v.safeParse(lineSchema, json, { abortEarly: true });
-  if (!result.success) {
-    const [{ message, path }] = result.issues;
-    throw new HttpError(422, 'invalid_request', `${path === undefined ? place : `${String(path[0]?.key)} in line ${number}`} ${message}.`);
-  }
-  return { text: requireText(result.output.text, `text in line ${number}`, limits), id: result.output.id };
-}
 
 function pause(milliseconds: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, milliseconds));

@@ -1,0 +1,44 @@
+import { printJson } from '../report/results.ts';
+
+/** What the command line can set. */
+export interface DeployOptions {
+  readonly name?: string | undefined;
+  readonly sessions?: boolean | undefined;
+  readonly jobs?: boolean | undefined;
+  readonly int8?: boolean | undefined;
+  readonly rate?: number | undefined;
+  readonly keys?: string | undefined;
+  readonly url?: string | undefined;
+  readonly dryRun?: boolean | undefined;
+  readonly json?: boolean | undefined;
+}
+
+/**
+ * `ulmfit deploy`: a bundle becomes a Worker. Every check is told on stderr as it passes; with `--json` all of them on stdout.
+ *
+ * @throws UserError, Error as `deploy` of workers/deploy/deploy.ts
+ */
+export async function deployBundle(bundle: string, { json, ...options }: DeployOptions): Promise<void> {
+  const { deploy } = await import('../../workers/deploy/deploy.ts');
+  const report = await deploy(bundle, { ...options, log: (line) => console.error(line) });
+  if (json) return printJson(report);
+  const { released, name } = report;
+  if (released === undefined) {
+    console.error('Nothing was uploaded: this was a dry run. Every check passed.');
+    return;
+  }
+  console.error(`Version ${released.version} of ${name} has all traffic. \`ulmfit rollback --name ${name}\` goes back.`);
+  if (released.url !== undefined) console.log(released.url);
+}
+
+/**
+ * `ulmfit rollback`: the version before answers again.
+ *
+ * @throws UserError, Error as `rollback` of workers/deploy/rollback.ts
+ */
+export async function rollBack({ name, to, json }: { name: string; to?: string | undefined; json?: boolean | undefined }): Promise<void> {
+  const { rollback } = await import('../../workers/deploy/rollback.ts');
+  const done = await rollback(name, { to });
+  if (json) return printJson(done);
+  console.error(`Version ${done.version} of ${name} has all traffic again.`);
+}

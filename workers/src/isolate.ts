@@ -1,0 +1,98 @@
+import type { Context } from 'hono';
+
+import { createApp } from '../../serve/app.ts';
+import { Classifier } from '../../serve/classifier.ts';
+import { fixedModels } from '../../serve/modelRegistry.ts';
+import type { App } from '../../serve/service.ts';
+import { EdgeMetrics } from './edgeMetrics.ts';
+import { loadEdgeBundle } from './edgeRuntime.ts';
+import { parseKeys, type Env } from './environment.ts';
+import { jobRoutes, jobRoutesDisabled } from './jobs/jobRoutes.ts';
+import { JobStore } from './jobs/jobStore.ts';
+import { NoSessions, SessionObjects } from './sessionObject.ts';
+
+/** An isolate has 128 MB for everything: fewer rows in a call, fewer documents and smaller bodies than on a server. */
+export const EDGE_LIMITS = {
+  maxBatch: 8,
+  maxQueue: 64,
+  maxTexts: 32,
+  maxBodyBytes: 2 * 1024 * 1024,
+  maxTextLength: 2_000_000,
+  deadlineMilliseconds: 60_000,
+} as const;
+
+/** How often a request looks whether another one has loaded the model, and for how long. */
+const LOAD_POLL_MILLISECONDS = 20;
+const LOAD_DEADLINE_MILLISECONDS = 30_000;
+
+/** The window of the platform's counter of requests. */
+const RATE_WINDOW_SECONDS = 60;
+
+/** What answers in this isolate. */
+export interface Isolate {
+  readonly app: App;
+  readonly classifier: Classifier;
+}
+
+/** Only a cache: an isolate, and with it the model, can vanish between two requests. */
+let loaded: Isolate | undefined;
+let isLoading = false;
+
+/**
+ * The app on the loaded model. The isolate's first request loads it; the others look again and again whether it is there, for
+ * a request may not wait for a promise that another one settles.
+ */
+export async function readyIsolate(env: Env): Promise<Isolate> {
+  const deadline = Date.now() + LOAD_DEADLINE_MILLISECONDS;
+  while (loaded === undefined && isLoading) {
+    if (Date.now() > deadline) throw new Error('Another request has been loading the model for too long.');
+    await wait(LOAD_POLL_MILLISECONDS);
+  }
+  loaded ??= await load(env);
+  return loaded;
+}
+
+async function load(env: Env): Promise<Isolate> {
+  isLoading = true;
+  try {
+    const keys = env.API_KEYS === undefined ? undefined : parseKeys(env.API_KEYS);
+    const metrics = new EdgeMetrics(env.VERSION?.id);
+    // A WebAssembly call keeps the isolate's only thread: between two of them other requests, and timers, have their turn.
+    const betweenTurns = () => wait(0);
+    const classifier = new Classifier(await loadEdgeBundle(env.ASSETS), { ...EDGE_LIMITS, betweenTurns, onTurn: metrics.onTurn });
+    const app = createApp({
+      ...EDGE_LIMITS,
+      models: fixedModels([classifier]),
+      sessions: env.SESSIONS === undefined ? new NoSessions() : new SessionObjects(env.SESSIONS),
+      stateSecret: env.STATE_SECRET,
+      keys: keys && (() => keys),
+      rateLimiter: env.RATE_LIMITER && { take: takerOf(env.RATE_LIMITER) },
+      requestsPerMinute: env.REQUESTS_PER_MINUTE,
+      clientAddress,
+      metrics: async () => metrics.respond(classifier.inFlight),
+      onRequest: metrics.onRequest,
+      onFault: (error) => console.error(error),
+    });
+    const jobs = jobStoreOf(env);
+    app.route('/', jobs === undefined ? jobRoutesDisabled() : jobRoutes(jobs, classifier.bundle.task));
+    return { app, classifier };
+  } finally {
+    isLoading = false;
+  }
+}
+
+/** Where jobs are kept, if this deployment takes any. */
+export function jobStoreOf({ JOBS, JOB_PARTS }: Env): JobStore | undefined {
+  return JOBS === undefined || JOB_PARTS === undefined ? undefined : new JobStore(JOBS, JOB_PARTS);
+}
+
+function takerOf(limiter: RateLimit): (client: string) => Promise<number> {
+  return async (key) => ((await limiter.limit({ key })).success ? 0 : RATE_WINDOW_SECONDS);
+}
+
+/** The platform puts it there, in place of what a client sends. */
+const clientAddress = (context: Context) => context.req.header('cf-connecting-ip');
+
+function wait(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
+}
