@@ -191,7 +191,7 @@ export class ChunkScheduler {
   /** Who has a place in the next turn: each of several turns at a time has its share, so that all of them have work. */
   #nextBatch(): DocumentInFlight[] {
     const places = Math.min(this.#maxBatch, Math.ceil(this.#line.size / this.#turnsAtOnce));
-    const waiting = this.#line.values().filter((document) => !document.inTurn);
+    const waiting = [...this.#line.values()].filter((document) => !document.inTurn);
     return this.#places.choose(waiting, places, this.#runtime.chunkLength);
   }
 
