@@ -2,16 +2,19 @@
  * Puts a bundle where the Worker finds it: `node workers/prepare.ts [--int8] [--documents <file>] <bundle> [<assets folder>]`.
  * The files become the Worker's static assets, which wrangler uploads together with the code.
  */
-import { copyFile, link, mkdir, readFile, rm, stat } from 'node:fs/promises';
+import { copyFile, link, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 
 import { checkedFiles } from '../export/bundle.ts';
 import { readBundle } from '../export/bundleFolder.ts';
+import { readPlaygroundFile } from '../serve/node/playgroundFiles.ts';
+import { PLAYGROUND_FILES, type PlaygroundFile } from '../serve/routes/playground.ts';
 import { UserError } from '../text/errors.ts';
 import { KERNEL_FILE, parseKernelDescription } from './kernel/description.ts';
 import { writeKernelAssets } from './kernel/packBundle.ts';
+import { PLAYGROUND_ASSETS } from './src/playgroundAssets.ts';
 
 const MEBIBYTE = 1024 * 1024;
 /** The platform's limit for one static asset. */
@@ -55,6 +58,10 @@ export async function prepareAssets(
   await rm(assetsFolder, { recursive: true, force: true });
   await mkdir(assetsFolder, { recursive: true });
   for (const file of files) await linkOrCopy(join(folder, file), join(assetsFolder, file));
+  await mkdir(join(assetsFolder, PLAYGROUND_ASSETS));
+  for (const file of Object.keys(PLAYGROUND_FILES) as PlaygroundFile[]) {
+    await writeFile(join(assetsFolder, PLAYGROUND_ASSETS, file), await readPlaygroundFile(file));
+  }
   if (int8) await writeKernelAssets(content, assetsFolder, texts);
 }
 

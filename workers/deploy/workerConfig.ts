@@ -61,7 +61,7 @@ export function workerConfig({ name, sessions, jobs, requestsPerMinute, int8 }: 
     main: join(WORKERS_FOLDER, 'src', 'worker.ts'),
     compatibility_date: '2026-11-01',
     compatibility_flags: ['enable_request_signal'],
-    assets: { directory: join(folder, 'assets'), binding: 'ASSETS', run_worker_first: true },
+    assets: { directory: join(folder, 'assets'), binding: 'ASSETS', run_worker_first: true, html_handling: 'none' },
     version_metadata: { binding: 'VERSION' },
     observability: { enabled: true },
     send_metrics: false,

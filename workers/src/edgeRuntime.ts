@@ -1,3 +1,4 @@
+import type { PlaygroundFile } from '../../serve/routes/playground.ts';
 import {
   BUNDLE_FILE,
   bundleChecksumText,
@@ -14,6 +15,7 @@ import { GraphRuntime } from '../../serve/graphRuntime.ts';
 import { KERNEL_FILE, parseKernelDescription } from '../kernel/description.ts';
 import { KernelLoader } from './kernelBundle.ts';
 import type { WeightShard } from './onnxRuntime.ts';
+import { PLAYGROUND_ASSETS } from './playgroundAssets.ts';
 
 /** Decided when the Worker is built, see prepare.ts: a deployment for the kernel is uploaded without onnxruntime-web's 14 MiB. */
 declare const WITH_ONNXRUNTIME: boolean | undefined;
@@ -85,6 +87,14 @@ async function requireAsset(assets: Fetcher, file: string): Promise<Uint8Array<A
 async function readAsset(assets: Fetcher, file: string): Promise<Uint8Array<ArrayBuffer> | undefined> {
   const response = await fetchAsset(assets, file);
   return response.status === 404 ? undefined : new Uint8Array(await response.arrayBuffer());
+}
+
+/** A file of the playground. */
+export async function readPlaygroundAsset(assets: Fetcher, file: PlaygroundFile): Promise<Uint8Array<ArrayBuffer>> {
+  const path = `${PLAYGROUND_ASSETS}/${file}`;
+  const bytes = await readAsset(assets, path);
+  if (bytes === undefined) throw missing(path, 404);
+  return bytes;
 }
 
 /** An asset's bytes as they come. */

@@ -5,7 +5,7 @@ import { Classifier } from '../../serve/classifier.ts';
 import { fixedModels } from '../../serve/modelRegistry.ts';
 import type { App } from '../../serve/service.ts';
 import { EdgeMetrics } from './edgeMetrics.ts';
-import { loadEdgeBundle } from './edgeRuntime.ts';
+import { loadEdgeBundle, readPlaygroundAsset } from './edgeRuntime.ts';
 import { parseKeys, type Env } from './environment.ts';
 import { jobRoutes, jobRoutesDisabled } from './jobs/jobRoutes.ts';
 import { JobStore } from './jobs/jobStore.ts';
@@ -69,6 +69,7 @@ async function load(env: Env): Promise<Isolate> {
       rateLimiter: env.RATE_LIMITER && { take: takerOf(env.RATE_LIMITER) },
       requestsPerMinute: env.REQUESTS_PER_MINUTE,
       clientAddress,
+      playground: (file) => readPlaygroundAsset(env.ASSETS, file),
       metrics: async () => metrics.respond(classifier.inFlight),
       onRequest: metrics.onRequest,
       onFault: (error) => console.error(error),

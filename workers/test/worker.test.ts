@@ -37,6 +37,17 @@ describe('the Worker', () => {
     }
   });
 
+  it('has the playground, and gives nobody the weights', async () => {
+    const page = await exports.default.fetch('http://edge.test/');
+    expect([page.status, page.headers.get('content-type')]).toEqual([200, 'text/html; charset=utf-8']);
+    const html = await page.text();
+    for (const [, file = ''] of html.matchAll(/(?:src|href)="(\/?playground\/[^"]+)"/g))
+      expect([file, (await exports.default.fetch(new URL(file, 'http://edge.test/').href)).status]).toEqual([file, 200]);
+    expect(html).toContain('playground.js');
+    for (const file of ['bundle.json', 'vocabulary.json', 'playground/index.html'])
+      expect([file, (await exports.default.fetch(`http://edge.test/${file}`)).status]).toEqual([file, 404]);
+  });
+
   it('answers the same in one list, where texts share graph calls', async () => {
     const answers = (await (await post({ inputs: TEXTS })).json()) as LabelScore[][];
     expect(answers).toHaveLength(TEXTS.length);
