@@ -35,7 +35,7 @@ export function answerOptions(context: Context, task: Task): AnswerOptions {
     throw new HttpError(422, 'invalid_request', 'The query of the address takes "top_k" and "function_to_apply", and no other entries.');
   }
   const parameters = {
-    ...(top_k !== undefined && { top_k: Number(top_k) }),
+    ...(top_k !== undefined && { top_k: /^\d+$/.test(top_k) ? Number(top_k) : Number.NaN }),
     ...(function_to_apply !== undefined && { function_to_apply }),
   };
   const { parameters: parsed } = parseClassifyRequest({ inputs: '', parameters }, task);

@@ -51,6 +51,9 @@ afterAll(async () => {
 describe('docs/serving.md', () => {
   it('has the commands that are tried here', () => {
     expect(scripts.length).toBeGreaterThanOrEqual(4);
+    // Every one that the page has.
+    const curls = (text: string) => text.match(/\bcurl /g)?.length ?? 0;
+    expect(scripts.reduce((sum, script) => sum + curls(script), 0)).toBe(curls(page));
   });
 
   it.skipIf(!hasCurl).each(scripts)('%s', async (script) => {

@@ -78,7 +78,7 @@ export function openApiDocument(described: Described) {
         top_k: inQuery(
           'top_k',
           'How many labels to answer with, best first.',
-          functions.length === 0 ? NOTHING : { type: 'integer', minimum: 1 },
+          functions.length === 0 ? NOTHING : { type: 'integer', minimum: 1, maximum: Number.MAX_SAFE_INTEGER },
         ),
         function_to_apply: inQuery('function_to_apply', 'How scores are made from logits.', oneOf(functions)),
       },

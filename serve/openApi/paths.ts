@@ -153,14 +153,14 @@ export const MODEL_PATHS: Paths = {
   ...onModels('/classify/ndjson', {
     operationId: 'classifyLines',
     summary: 'Classify any number of texts, one a line',
-    description: 'The body is a Line of JSON for each text; the answers leave as they are made, while the body is still being sent.',
+    description:
+      'The body is a Line of JSON for each text, such as {"text": "A fine film.", "id": 1}; the answers leave as they are made, while the body is still being sent.',
     tags: ['classify'],
     parameters: [{ $ref: '#/components/parameters/top_k' }, { $ref: '#/components/parameters/function_to_apply' }],
     requestBody: {
       content: {
         'application/x-ndjson': {
           schema: { type: 'string' },
-          examples: { lines: { value: '{"text": "A fine film.", "id": 1}\n{"text": "A waste of time.", "id": 2}\n' } },
         },
       },
     },

@@ -232,6 +232,7 @@ describe('POST /v1/classify/ndjson', () => {
     ['another type', '', 'application/json', 415],
     ['an unknown parameter', '?topk=1', 'application/x-ndjson', 422],
     ['a wrong parameter', '?top_k=many', 'application/x-ndjson', 422],
+    ['a number that is not written as one', '?top_k=0x2', 'application/x-ndjson', 422],
   ])('refuses %s', async (_what, query, type, status) => {
     expect(await errorOf(await send(appWith(), '{"text": "good"}', { query, type }))).toMatchObject({ status });
   });
