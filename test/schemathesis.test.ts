@@ -59,7 +59,7 @@ it(
         '--header',
         `Authorization: Bearer ${key}`,
         '--max-examples',
-        '25',
+        '8',
         '--seed',
         '1',
         '--request-timeout',
