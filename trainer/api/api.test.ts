@@ -156,7 +156,7 @@ describe('other tasks', () => {
       task: 'regression',
       range,
       ...SMALL_STEPS,
-      epochs: 25,
+      epochs: 40,
       unfreezing: 'full',
       discriminative: false,
     });
