@@ -85,6 +85,8 @@ export interface ServingBenchmarkOptions {
 const DOCUMENTS: Readonly<Record<Preset, number>> = { small: 320, base: 128 };
 /** How often the one text is classified, for each repeat. */
 const SINGLES_A_REPEAT = 10;
+/** Milliseconds of rest before each, so that it finds the machine idle. */
+const SINGLE_PAUSE = 100;
 
 /**
  * Measures `ulmfit serve` beside its graph alone and beside fastai's classifier on PyTorch, in turns within one run.
@@ -189,8 +191,8 @@ async function measureTurns(
     log(`${preset}: repeat ${number}  ${[...seconds].map(([name, value]) => `${name} ${value.toFixed(2)} s`).join(', ')}`);
   };
   const all = await takeTurns(players, { repeats, turns: [[ALL]], onRepeat, ...(anyLoad === true && ANY_LOAD) });
-  // Too short for the clock of the system's load, and without a rest in between: what disturbs one disturbs its neighbours.
-  const single = await takeTurns(players, { repeats: repeats * SINGLES_A_REPEAT, turns: [[SINGLE]], ...ANY_LOAD });
+  // Too short for the clock of the system's load: what disturbs one disturbs its neighbours.
+  const single = await takeTurns(players, { repeats: repeats * SINGLES_A_REPEAT, turns: [[SINGLE]], ...ANY_LOAD, pause: SINGLE_PAUSE });
   const contenders = started.map(({ player, kind }) => ({
     name: player.name,
     kind,

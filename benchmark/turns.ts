@@ -34,6 +34,8 @@ export interface TurnsOptions {
   readonly largestOtherLoad?: number;
   /** Called before each repeat; by default it waits until nobody uses the processors, but at most a minute. */
   readonly rest?: () => Promise<void>;
+  /** Milliseconds before each turn, for the threads of the player before, some of which spin for a while; none unless told. */
+  readonly pause?: number;
 }
 
 /** One measurement of each player. */
@@ -75,13 +77,13 @@ export function turnsOf(task: TaskName, steps: number): number[][] {
  * have disturbed is measured again, as long as there is hope: where the machine does not come to rest, all repeats count.
  */
 export async function takeTurns(players: readonly Player[], options: TurnsOptions): Promise<TurnsOutcome> {
-  const { repeats, turns, onRepeat, largestOtherLoad = LARGEST_OTHER_LOAD, rest = waitForQuiet } = options;
+  const { repeats, turns, onRepeat, largestOtherLoad = LARGEST_OTHER_LOAD, rest = waitForQuiet, pause = 0 } = options;
   const quiet = (some: readonly Repeat[]) => some.filter(({ otherLoad }) => otherLoad <= largestOtherLoad);
   for (const player of players) await player.run(turns.at(-1) ?? []);
   const all: Repeat[] = [];
   while (quiet(all).length < repeats && all.length < MOST_TRIES * repeats) {
     await rest();
-    const repeat = await takeTurnsOnce(players, turns);
+    const repeat = await takeTurnsOnce(players, turns, pause);
     all.push(repeat);
     onRepeat?.(all.length, repeat);
   }
@@ -93,11 +95,12 @@ export async function takeTurns(players: readonly Player[], options: TurnsOption
   };
 }
 
-async function takeTurnsOnce(players: readonly Player[], turns: TurnsOptions['turns']): Promise<Repeat> {
+async function takeTurnsOnce(players: readonly Player[], turns: TurnsOptions['turns'], pause: number): Promise<Repeat> {
   const seconds = new Map<string, number>();
   let others = 0;
   for (const steps of turns) {
     for (const player of players) {
+      if (pause > 0) await setTimeout(pause);
       const before = busyTicks() - player.processorTicks();
       const taken = await player.run(steps);
       others += busyTicks() - player.processorTicks() - before;
