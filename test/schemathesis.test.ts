@@ -74,9 +74,10 @@ it(
         folder,
       );
       expect(status, output).toBe(0);
-      // It has seen every operation of the description.
+      // It has seen every operation of the description but the one from which it reads that.
       const { paths } = (await (await fetch(`${url}/openapi.json`)).json()) as { paths: Record<string, object> };
-      const operations = Object.values(paths).reduce((sum, path) => sum + Object.keys(path).length, 0);
+      const { '/openapi.json': _itself, ...others } = paths;
+      const operations = Object.values(others).reduce((sum, path) => sum + Object.keys(path).length, 0);
       expect(output).toContain(`Selected: ${operations}/${operations}`);
     } finally {
       server.kill('SIGTERM');
