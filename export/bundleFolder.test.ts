@@ -194,6 +194,7 @@ describe('readBundle of a pair', () => {
       'bundle.json',
       'forward-weights-00.bin',
       'forward.onnx',
+      'parity.json',
       'vocabulary.json',
     ]);
   });
