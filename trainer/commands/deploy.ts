@@ -1,15 +1,8 @@
+import type { DeployOptions } from '../../workers/deploy/deploy.ts';
 import { printJson } from '../report/results.ts';
 
 /** What the command line can set. */
-export interface DeployOptions {
-  readonly name?: string | undefined;
-  readonly sessions?: boolean | undefined;
-  readonly jobs?: boolean | undefined;
-  readonly int8?: boolean | undefined;
-  readonly rate?: number | undefined;
-  readonly keys?: string | undefined;
-  readonly url?: string | undefined;
-  readonly dryRun?: boolean | undefined;
+export interface DeployFlags extends Omit<DeployOptions, 'log' | 'wrangler'> {
   readonly json?: boolean | undefined;
 }
 
@@ -18,7 +11,7 @@ export interface DeployOptions {
  *
  * @throws UserError, Error as `deploy` of workers/deploy/deploy.ts
  */
-export async function deployBundle(bundle: string, { json, ...options }: DeployOptions): Promise<void> {
+export async function deployBundle(bundle: string, { json, ...options }: DeployFlags): Promise<void> {
   const { deploy } = await import('../../workers/deploy/deploy.ts');
   const report = await deploy(bundle, { ...options, log: (line) => console.error(line) });
   if (json) return printJson(report);
