@@ -21,6 +21,7 @@ import { openApiRoute } from './routes/openApi.ts';
 import { playgroundRoute, type PlaygroundFile } from './routes/playground.ts';
 import { sessionsRoute } from './routes/sessions.ts';
 import { streamRoute } from './routes/stream.ts';
+import type { FurtherRoutes } from './openApi/parts.ts';
 import { noteError, type App, type AppEnv, type RequestNotes, type Service } from './service.ts';
 import { MemorySessionStore, type SessionStore } from './sessionStore.ts';
 import { StateTokens } from './stateToken.ts';
@@ -44,6 +45,8 @@ export interface AppOptions extends LimitOptions, GuardOptions {
   readonly admin?: ModelAdmin | undefined;
   /** Reads the files of the playground. Without it, there is nothing at `/`. */
   readonly playground?: ((file: PlaygroundFile) => Promise<Uint8Array<ArrayBuffer> | string>) | undefined;
+  /** Routes beyond those that every server has, with their description. Those below `/v1/` are guarded as its own are. */
+  readonly further?: readonly FurtherRoutes[] | undefined;
   /** What `GET /metrics` answers. Without it, there is no such address. */
   readonly metrics?: (() => Promise<Response>) | undefined;
   /** Web sites whose scripts may ask, such as `https://shop.example`; `*` is all of them. None unless told. */
@@ -71,7 +74,18 @@ const EXPOSED_HEADERS = ['x-request-id', 'retry-after'];
  * await classifier.dispose();
  */
 export function createApp(options: AppOptions): App {
-  const { models, isStopping = () => false, shutdown, onFault, onRequest, admin, metrics, playground, corsOrigins = [] } = options;
+  const {
+    models,
+    isStopping = () => false,
+    shutdown,
+    onFault,
+    onRequest,
+    admin,
+    metrics,
+    playground,
+    further = [],
+    corsOrigins = [],
+  } = options;
   const service: Service = {
     models,
     isStopping,
@@ -119,13 +133,15 @@ export function createApp(options: AppOptions): App {
     admin: admin !== undefined,
     metrics: metrics !== undefined,
     playground: playground !== undefined,
+    sessions: service.sessions.isMissing !== true,
   };
-  app.route('/', openApiRoute(service, parts));
+  app.route('/', openApiRoute(service, parts, further));
   app.route('/', classifyLinesRoute(service));
   app.route('/', explainRoute(service));
   if (admin !== undefined) app.route('/', adminRoute(service, admin));
   if (metrics !== undefined) app.get('/metrics', metrics);
   if (playground !== undefined) app.route('/', playgroundRoute(playground));
+  for (const { route } of further) app.route('/', route);
   app.notFound((context) =>
     errorResponse(context, new HttpError(404, 'not_found', 'There is nothing at this address. Try POST /v1/classify.')),
   );

@@ -27,6 +27,8 @@ export interface StoredSession {
  * of a session have an order without any lock.
  */
 export interface SessionStore {
+  /** True of what only stands in the place of a store, and refuses everything. */
+  readonly isMissing?: boolean;
   /** @returns undefined when there is none, or its time is over */
   get(id: string): Promise<StoredSession | undefined>;
   /**

@@ -1,17 +1,14 @@
+import { Hono } from 'hono';
+import * as v from 'valibot';
 import { beforeEach, describe, expect, it } from 'vitest';
 
 import { PlainRuntime, plainBundle } from '../../test/fixtures/plainRuntime.ts';
 import type { LoadedBundle } from '../classifierRuntime.ts';
-import type { App } from '../service.ts';
+import type { App, AppEnv } from '../service.ts';
+import type { SessionStore } from '../sessionStore.ts';
 import { appOn, SIZES, type TestAppOptions, TOKENS } from '../testSupport.ts';
-import type { openApiDocument } from './document.ts';
-
-type Document = ReturnType<typeof openApiDocument>;
-interface Operation {
-  readonly operationId: string;
-  readonly security?: readonly object[];
-  readonly responses: Record<string, { readonly content?: Record<string, { readonly schema: { readonly $ref?: string } }> }>;
-}
+import { found, type FurtherRoutes } from './parts.ts';
+import { danglingReferences, operationsOf, routesOf, type Document } from './testSupport.ts';
 
 /** What only some servers have. */
 const EVERYTHING: TestAppOptions = {
@@ -20,6 +17,9 @@ const EVERYTHING: TestAppOptions = {
   metrics: async () => new Response(''),
   playground: async () => '',
 };
+
+const refuse = () => Promise.reject(new Error('not asked'));
+const REFUSING = { get: refuse, create: refuse, replace: refuse, delete: refuse };
 
 let faults: unknown[];
 let loaded: LoadedBundle;
@@ -30,19 +30,6 @@ beforeEach(() => {
 });
 
 const describedBy = async (app: App): Promise<Document> => (await app.request('/openapi.json')).json() as Promise<Document>;
-
-/** Every operation of the description with its method and address: `POST /v1/classify`. */
-function operationsOf(document: Document): Map<string, Operation> {
-  return new Map(
-    Object.entries(document.paths).flatMap(([path, operations]) =>
-      Object.entries(operations).map(([method, operation]) => [`${method.toUpperCase()} ${path}`, operation as Operation] as const),
-    ),
-  );
-}
-
-/** Every route of the app, written in the same way. Middleware is there for all methods. */
-const routesOf = (app: App): string[] =>
-  app.routes.filter(({ method }) => method !== 'ALL').map(({ method, path }) => `${method} ${path.replaceAll(/:(\w+)/g, '{$1}')}`);
 
 describe('openApiDocument', () => {
   it.each([
@@ -59,10 +46,35 @@ describe('openApiDocument', () => {
     const document = await describedBy(appOn(loaded, faults, EVERYTHING));
     const names = [...operationsOf(document).values()].map(({ operationId }) => operationId);
     expect(new Set(names).size).toBe(names.length);
-    const references = [...JSON.stringify(document).matchAll(/"\$ref":"#\/components\/(\w+)\/(\w+)"/g)];
-    expect(references.length).toBeGreaterThan(100);
-    const components: Record<string, Record<string, unknown> | undefined> = document.components;
-    for (const [, kind = '', name = ''] of references) expect(components[kind]).toHaveProperty(name);
+    expect(danglingReferences(document)).toEqual({ dangling: [], all: expect.toSatisfy((count: number) => count > 100) });
+  });
+
+  it('describes what an app has beyond that, and no sessions where there are none', async () => {
+    const further: FurtherRoutes = {
+      route: new Hono<AppEnv>().get('/v1/clock', (context) => context.json(12)).get('/clock', (context) => context.json(12)),
+      paths: Object.fromEntries(
+        ['/v1/clock', '/clock'].map((path) => [
+          path,
+          {
+            get: {
+              operationId: path,
+              summary: 'The hour',
+              tags: ['clock'],
+              responses: { 200: found('The hour.', { $ref: '#/components/schemas/Hour' }) },
+            },
+          },
+        ]),
+      ),
+      schemas: { Hour: v.pipe(v.number(), v.integer()) },
+    };
+    const sessions: SessionStore = { ...REFUSING, isMissing: true };
+    const document = await describedBy(appOn(loaded, faults, { ...EVERYTHING, further: [further], sessions }));
+    const operations = operationsOf(document);
+    expect(operations.get('GET /v1/clock')).toMatchObject({ security: [{ key: [] }], responses: { 401: {}, 429: {} } });
+    expect(Object.keys(operations.get('GET /clock')?.responses ?? {})).toEqual(['200']);
+    expect(document.components.schemas['Hour']).toEqual({ type: 'integer' });
+    expect(danglingReferences(document).dangling).toEqual([]);
+    expect([...operations.keys()].filter((route) => route.includes('/sessions'))).toEqual([]);
   });
 
   it('tells which operations need a key, as the app does', async () => {

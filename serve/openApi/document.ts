@@ -9,8 +9,8 @@ import { pieceTextSchema, streamedTextSchema } from '../pieceSchema.ts';
 import { answerParametersSchema, inputsSchema, scoreFunctionSchema, scoreFunctionsOfAll } from '../schema.ts';
 import { VERSION } from '../version.ts';
 import { INFERENCE_HEALTH_PATHS, INFERENCE_PATHS } from './inferencePaths.ts';
-import { guarded, inPath, type Paths, SCHEMAS } from './parts.ts';
-import { ADMIN_PATHS, METRICS_PATHS, MODEL_PATHS, PLAYGROUND_PATHS, SERVER_PATHS } from './paths.ts';
+import { type FurtherRoutes, guarded, inPath, type Paths, SCHEMAS } from './parts.ts';
+import { ADMIN_PATHS, METRICS_PATHS, MODEL_PATHS, PLAYGROUND_PATHS, SERVER_PATHS, SESSION_PATHS } from './paths.ts';
 
 /** What a server has or has not. */
 export interface DescribedParts {
@@ -20,11 +20,15 @@ export interface DescribedParts {
   readonly admin: boolean;
   readonly metrics: boolean;
   readonly playground: boolean;
+  /** Documents that arrive in pieces are kept here. */
+  readonly sessions: boolean;
 }
 
 /** What the description depends on. */
 export interface Described {
   readonly parts: DescribedParts;
+  /** What this server has beyond that. */
+  readonly further?: readonly Pick<FurtherRoutes, 'paths' | 'schemas'>[] | undefined;
   /** Names of models and versions that can stand in an address. */
   readonly names: readonly string[];
   readonly versions: readonly string[];
@@ -40,15 +44,15 @@ export interface Described {
  * The description of what is served now.
  *
  * @example
- * const parts = { keys: false, admin: false, metrics: false, playground: false };
+ * const parts = { keys: false, admin: false, metrics: false, playground: false, sessions: true };
  * const served = { names: ['reviews'], versions: ['1'], tasks: ['singleLabel'], labels: ['neg', 'pos'] } as const;
  * openApiDocument({ parts, ...served, limits: DEFAULT_LIMITS, maxQueue: 256 }).openapi; // '3.1.0'
  */
 export function openApiDocument(described: Described) {
-  const { names, versions, tasks, parts } = described;
+  const { names, versions, tasks, parts, further = [] } = described;
   const functions = tasks.every((task) => task === 'regression') ? [] : scoreFunctionsOfAll(tasks);
   const schemas: Record<string, object> = Object.fromEntries(
-    Object.entries(SCHEMAS).map(([name, schema]) => {
+    Object.entries(Object.assign({}, SCHEMAS, ...further.map((more) => more.schemas)) as typeof SCHEMAS).map(([name, schema]) => {
       const {
         $schema: _dialect,
         $defs: _unused,
@@ -69,7 +73,10 @@ export function openApiDocument(described: Described) {
       description: 'Text classification: whole documents, documents that arrive in pieces, and the Open Inference Protocol.',
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
-    paths: pathsOf(parts),
+    paths: pathsOf(
+      parts,
+      further.map(({ paths }) => paths),
+    ),
     components: {
       schemas,
       parameters: {
@@ -96,15 +103,24 @@ export function openApiDocument(described: Described) {
 }
 
 /** Every address that such a server has. */
-function pathsOf({ keys, admin, metrics, playground }: DescribedParts): Paths {
+function pathsOf({ keys, admin, metrics, playground, sessions }: DescribedParts, further: readonly Paths[]): Paths {
+  const [behindGuards, open] = partition(further);
   return {
     ...SERVER_PATHS,
     ...(metrics && METRICS_PATHS),
     ...(playground && PLAYGROUND_PATHS),
-    ...guarded({ ...MODEL_PATHS, ...(admin && ADMIN_PATHS) }, 'Error', keys),
+    ...open,
+    ...guarded({ ...MODEL_PATHS, ...(sessions && SESSION_PATHS), ...(admin && ADMIN_PATHS), ...behindGuards }, 'Error', keys),
     ...INFERENCE_HEALTH_PATHS,
     ...guarded(INFERENCE_PATHS, 'InferenceError', keys),
   };
+}
+
+/** Splits further addresses into those below `/v1/`, which are guarded, and the others. */
+function partition(further: readonly Paths[]): [Paths, Paths] {
+  const entries = further.flatMap((paths) => Object.entries(paths));
+  const isGuarded = ([path]: readonly [string, unknown]) => path.startsWith('/v1/');
+  return [Object.fromEntries(entries.filter(isGuarded)), Object.fromEntries(entries.filter((entry) => !isGuarded(entry)))];
 }
 
 const inQuery = (name: string, description: string, schema: object) => ({ name, in: 'query', description, schema });

@@ -7,6 +7,7 @@ import * as lines from '../lineSchema.ts';
 import * as pieces from '../pieceSchema.ts';
 import { addVersionSchema } from '../routes/admin.ts';
 import * as whole from '../schema.ts';
+import type { App } from '../service.ts';
 
 /** Schemas by their names in the description; requests first. */
 export const SCHEMAS = {
@@ -76,6 +77,14 @@ export interface Operation {
 
 /** Operations by address and method. */
 export type Paths = Readonly<Record<string, Readonly<Partial<Record<'get' | 'post' | 'delete', Operation>>>>>;
+
+/** Routes that only some servers have, with what the description says of them. */
+export interface FurtherRoutes {
+  readonly route: App;
+  readonly paths: Paths;
+  /** What the paths refer to besides {@link SCHEMAS}, by name. */
+  readonly schemas: Readonly<Record<string, v.GenericSchema>>;
+}
 
 export const ref = (name: SchemaName) => ({ $ref: `#/components/schemas/${name}` });
 

@@ -179,6 +179,10 @@ export const MODEL_PATHS: Paths = {
     requestBody: body('ExplainRequest', { inputs: 'A fine film.' }, { inputs: 'A fine film.', parameters: { max_words: 1 } }),
     responses: { 200: found('The explanation.', ref('Explanation')), ...errors(READING) },
   }),
+};
+
+/** Documents that arrive in pieces, where they are kept. */
+export const SESSION_PATHS: Paths = {
   ...onModels('/sessions', {
     operationId: 'beginSession',
     summary: 'Begin a document that arrives in pieces',

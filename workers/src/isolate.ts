@@ -60,6 +60,7 @@ async function load(env: Env): Promise<Isolate> {
     // A WebAssembly call keeps the isolate's only thread: between two of them other requests, and timers, have their turn.
     const betweenTurns = () => wait(0);
     const classifier = new Classifier(await loadEdgeBundle(env.ASSETS), { ...EDGE_LIMITS, betweenTurns, onTurn: metrics.onTurn });
+    const jobs = jobStoreOf(env);
     const app = createApp({
       ...EDGE_LIMITS,
       models: fixedModels([classifier]),
@@ -70,12 +71,13 @@ async function load(env: Env): Promise<Isolate> {
       requestsPerMinute: env.REQUESTS_PER_MINUTE,
       clientAddress,
       playground: (file) => readPlaygroundAsset(env.ASSETS, file),
-      metrics: async () => metrics.respond(classifier.inFlight),
+      further: [
+        metrics.routes(() => classifier.inFlight),
+        jobs === undefined ? jobRoutesDisabled() : jobRoutes(jobs, classifier.bundle.task),
+      ],
       onRequest: metrics.onRequest,
       onFault: (error) => console.error(error),
     });
-    const jobs = jobStoreOf(env);
-    app.route('/', jobs === undefined ? jobRoutesDisabled() : jobRoutes(jobs, classifier.bundle.task));
     return { app, classifier };
   } finally {
     isLoading = false;

@@ -96,6 +96,7 @@ export class SessionObjects implements SessionStore {
 
 /** In the place of sessions, where a deployment has none: it says so. States that clients carry need none of this. */
 export class NoSessions implements SessionStore {
+  readonly isMissing = true;
   get = refuseSession;
   create = refuseSession;
   replace = refuseSession;

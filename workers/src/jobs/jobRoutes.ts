@@ -3,8 +3,10 @@ import { Hono, type Context } from 'hono';
 import type { Bundle } from '../../../export/bundle.ts';
 import { answerOptions, LINES_MEDIA_TYPE, requireLines } from '../../../serve/documentLine.ts';
 import { errorBody, HttpError } from '../../../serve/errors.ts';
-import type { App, AppEnv } from '../../../serve/service.ts';
+import type { FurtherRoutes } from '../../../serve/openApi/parts.ts';
+import type { AppEnv } from '../../../serve/service.ts';
 import type { Job } from './job.ts';
+import { JOB_PATHS, JOB_SCHEMAS, type JobStatus } from './jobPaths.ts';
 import type { DeadLetter, JobProgress, JobStore } from './jobStore.ts';
 
 /** When to ask for a running job again. */
@@ -19,7 +21,7 @@ const POLL_SECONDS = 10;
  * - `POST /v1/jobs/{id}/retry`: another attempt at what was given up
  * - `DELETE /v1/jobs/{id}`: forgets everything of it
  */
-export function jobRoutes(store: JobStore, task: Bundle['task']): App {
+export function jobRoutes(store: JobStore, task: Bundle['task']): FurtherRoutes {
   const route = new Hono<AppEnv>();
   const requireJob = async (context: Context<AppEnv>): Promise<Job> => {
     const job = await store.find(context.req.param('id') ?? '');
@@ -60,22 +62,26 @@ export function jobRoutes(store: JobStore, task: Bundle['task']): App {
     await store.delete((await requireJob(context)).id);
     return context.body(null, 204);
   });
-  return route;
+  return { route, paths: JOB_PATHS, schemas: JOB_SCHEMAS };
 }
 
-/** The same addresses in a deployment without a bucket and a queue: they say so. */
-export function jobRoutesDisabled(): App {
+/** The same addresses in a deployment without a bucket and a queue: they say so, and the description lists none of them. */
+export function jobRoutesDisabled(): FurtherRoutes {
   const route = new Hono<AppEnv>();
   for (const path of ['/v1/jobs', '/v1/jobs/*']) {
     route.all(path, () => {
       throw new HttpError(501, 'not_enabled', 'This deployment takes no jobs. `ulmfit deploy <bundle> --jobs` makes one that does.');
     });
   }
-  return route;
+  return { route, paths: {}, schemas: {} };
 }
 
-function describe({ id, created, bytes, lines, parts }: Job, { state, linesDone, errors, partsDone, deadLetters, versions }: JobProgress) {
-  return { id, state, created, bytes, lines, linesDone, errors, parts: parts.length, partsDone, deadLetters, versions };
+function describe(
+  { id, created, bytes, lines, parts }: Job,
+  { state, linesDone, errors, partsDone, deadLetters, versions }: JobProgress,
+): JobStatus {
+  const lists = { deadLetters: [...deadLetters], versions: [...versions] };
+  return { id, state, created, bytes, lines, linesDone, errors, parts: parts.length, partsDone, ...lists };
 }
 
 /** All results one after the other, read from the bucket as fast as they are taken. */
