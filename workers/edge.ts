@@ -8,6 +8,7 @@ import { createRequire } from 'node:module';
 import { dirname, join, relative } from 'node:path';
 
 import { UserError } from '../text/errors.ts';
+import { writeOnnxRuntimeModule } from './onnxRuntimeModule.ts';
 import { ASSETS_FOLDER, prepareAssets, WITHOUT_ONNXRUNTIME } from './prepare.ts';
 
 /** What `npm run demo` exports. */
@@ -34,6 +35,7 @@ async function develop(given: readonly string[]): Promise<number> {
     if (named || !(error instanceof UserError)) throw error;
     throw new UserError(`${error.message}\n\`npm run demo\` makes the demo's bundle; \`npm run edge -- <bundle>\` takes another one.`);
   });
+  if (!int8) await writeOnnxRuntimeModule();
   console.error(`Serving ${relative(process.cwd(), named ? first : DEMO_BUNDLE) || '.'} from a Worker on this machine.`);
   const wrangler = join(dirname(createRequire(import.meta.url).resolve('wrangler/package.json')), 'bin', 'wrangler.js');
   const build = int8 ? WITHOUT_ONNXRUNTIME : [];

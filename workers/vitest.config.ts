@@ -13,6 +13,8 @@ const reports = process.env['ULMFIT_TEST_REPORTS'];
 /** The Worker's tests run inside workerd, offline, on a small bundle that globalSetup.ts writes and answers on Node. */
 export default defineConfig({
   root: import.meta.dirname,
+  // As in wrangler.jsonc; globalSetup.ts writes it.
+  resolve: { alias: { '#onnxruntime-module': join(import.meta.dirname, 'dist', 'onnxruntime', 'onnxRuntimeModule.js') } },
   plugins: [
     cloudflareTest(({ inject }) => ({
       wrangler: { configPath: './wrangler.jsonc' },

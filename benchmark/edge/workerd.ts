@@ -10,12 +10,15 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { promisify } from 'node:util';
 
 import { freePort } from '../../workers/deploy/localWorker.ts';
+import { ONNXRUNTIME_IMPORT, writeOnnxRuntimeModule } from '../../workers/onnxRuntimeModule.ts';
 import { WITHOUT_ONNXRUNTIME } from '../../workers/prepare.ts';
 import { TICKS_A_SECOND, ticksOfProcess } from '../processorTime.ts';
 
 const WORKERS = join(import.meta.dirname, '..', '..', 'workers');
 const wranglerFolder = dirname(createRequire(import.meta.url).resolve('wrangler/package.json'));
 const OFFLINE = { WRANGLER_SEND_METRICS: 'false', WRANGLER_SEND_ERROR_REPORTS: 'false', WRANGLER_HIDE_BANNER: 'true' };
+/** What onnxruntime-web may take here. */
+const LARGE_MEMORY_BYTES = 2 ** 30;
 const START_MILLISECONDS = 30_000;
 const SAMPLE_MILLISECONDS = 10;
 
@@ -31,7 +34,10 @@ export async function buildWorker(folder: string, { withOnnxRuntime }: { readonl
   const wrangler = join(wranglerFolder, 'bin', 'wrangler.js');
   const assets = join(folder, 'no-assets');
   await mkdir(assets, { recursive: true });
-  const switches = ['deploy', '--dry-run', '--outdir', folder, '--assets', assets, ...(withOnnxRuntime ? [] : WITHOUT_ONNXRUNTIME)];
+  // The base model in float32 is beyond the limit of a deployment.
+  const script = withOnnxRuntime ? await writeOnnxRuntimeModule(join(folder, 'onnxruntime'), LARGE_MEMORY_BYTES) : undefined;
+  const engine = script === undefined ? WITHOUT_ONNXRUNTIME : ['--alias', `${ONNXRUNTIME_IMPORT}:${script}`];
+  const switches = ['deploy', '--dry-run', '--outdir', folder, '--assets', assets, ...engine];
   await promisify(execFile)(process.execPath, [wrangler, ...switches], { cwd: WORKERS, env: { ...process.env, ...OFFLINE } });
   return { folder, uploadBytes: await uploadBytes(folder) };
 }

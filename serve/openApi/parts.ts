@@ -52,7 +52,7 @@ const ERRORS = {
   422: 'An entry of the body is not what it must be.',
   429: 'No room now, or more requests than this key may send.',
   500: 'A fault of the server.',
-  503: 'The server is stopping.',
+  503: 'The server is stopping, or has no memory left for the request.',
   504: 'The answer was not ready in time.',
 } as const;
 export type ErrorStatus = keyof typeof ERRORS;

@@ -3,9 +3,10 @@ import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 
+import { writeOnnxRuntimeModule } from '../onnxRuntimeModule.ts';
 import { prepareAssets } from '../prepare.ts';
 import type { Measured } from './limits.ts';
-import { workerConfig, type WorkerFeatures } from './workerConfig.ts';
+import { ONNXRUNTIME_FOLDER, workerConfig, type WorkerFeatures } from './workerConfig.ts';
 import { reasonOf, type Wrangler } from './wrangler.ts';
 
 /** What is uploaded of a built Worker; source maps and notes are not. */
@@ -29,6 +30,7 @@ export async function prepareFolder(
   texts: readonly string[] = [],
 ): Promise<void> {
   await prepareAssets(bundle, join(folder, 'assets'), features.int8 ? { int8: true, texts } : {});
+  if (!features.int8) await writeOnnxRuntimeModule(join(folder, ONNXRUNTIME_FOLDER));
   await writeFile(configPath(folder), `${JSON.stringify(workerConfig(features, folder), null, 2)}\n`);
 }
 

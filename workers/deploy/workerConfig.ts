@@ -2,6 +2,7 @@
 import { join, resolve } from 'node:path';
 
 import { UserError } from '../../text/errors.ts';
+import { ONNXRUNTIME_IMPORT, ONNXRUNTIME_SCRIPT } from '../onnxRuntimeModule.ts';
 
 /** What a deployment may have besides the routes that answer at once. */
 export interface WorkerFeatures {
@@ -21,6 +22,9 @@ export interface WorkerFeatures {
 const MAX_RETRIES = 4;
 /** Processor time of one request, or one part of a job; the platform's own limit is 30 s unless told, 5 min at most. */
 const JOB_CPU_MILLISECONDS = 300_000;
+
+/** Where the module of onnxruntime-web lies in a deployment's folder. */
+export const ONNXRUNTIME_FOLDER = 'onnxruntime';
 
 /** The Worker's code; the folder that this file is in may be inside an installed package. */
 const WORKERS_FOLDER = resolve(import.meta.dirname, '..');
@@ -52,7 +56,7 @@ export function workerNameOf(bundleName: string): string {
 /**
  * The configuration, as JSON.
  *
- * @param folder where it will lie, with the model's files in `assets`
+ * @param folder where it will lie, with the model's files in `assets`, and onnxruntime-web's module in `onnxruntime`
  */
 export function workerConfig({ name, sessions, jobs, requestsPerMinute, int8 }: WorkerFeatures, folder: string) {
   const { bucket, queue, deadLetters } = jobResources(name);
@@ -67,6 +71,7 @@ export function workerConfig({ name, sessions, jobs, requestsPerMinute, int8 }: 
     send_metrics: false,
     workers_dev: true,
     preview_urls: true,
+    ...(!int8 && { alias: { [ONNXRUNTIME_IMPORT]: join(folder, ONNXRUNTIME_FOLDER, ONNXRUNTIME_SCRIPT) } }),
     // Secrets are never here: they are uploaded beside the code, see secrets.ts.
     ...(int8 && { define: { WITH_ONNXRUNTIME: 'false' } }),
     ...(requestsPerMinute !== undefined && {

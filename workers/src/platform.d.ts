@@ -6,6 +6,16 @@ declare module '*.wasm' {
   export default module;
 }
 
+/** What onnxRuntimeModule.ts wrote: onnxruntime-web's module with an unshared memory. */
+declare module '#onnxruntime-module' {
+  const module: WebAssembly.Module;
+  export default module;
+  /** What its memory may grow to. */
+  export const MAX_BYTES: number;
+  /** The name of the module's function that allocates. */
+  export const ALLOCATE: string;
+}
+
 declare module 'cloudflare:workers' {
   /** What an object with storage of its own extends: there is one instance for an id in the whole world, whose methods can be called from anywhere. */
   export abstract class DurableObject<Bindings> {

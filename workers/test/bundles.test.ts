@@ -4,6 +4,7 @@ import { env } from 'cloudflare:workers';
 import * as v from 'valibot';
 import { describe, expect, inject, it, vi } from 'vitest';
 
+import { TOLERANCES } from '../../export/tolerances.ts';
 import { answerSchemas, type Answer, type Answers } from '../../serve/schema.ts';
 import { loadEdgeBundle } from '../src/edgeRuntime.ts';
 import type worker from '../src/worker.ts';
@@ -44,14 +45,21 @@ function numbersOf(answer: Answer): number[] {
   return scores.toSorted((one, other) => (one.label < other.label ? -1 : 1)).map(({ score }) => score);
 }
 
-function expectAnswers(name: BundleName, found: readonly Answer[]): void {
+/** @returns the largest difference */
+function expectAnswers(name: BundleName, found: readonly Answer[], tolerance: number = TOLERANCE): number {
+  let largest = 0;
   const wanted = inject('nodeAnswers')[name];
   expect(found).toHaveLength(wanted.length);
   for (const [index, answer] of wanted.entries()) {
     const [numbers, others] = [numbersOf(found[index] ?? []), numbersOf(answer)];
     expect(numbers).toHaveLength(others.length);
-    for (const [place, value] of others.entries()) expect(Math.abs((numbers[place] ?? NaN) - value)).toBeLessThan(TOLERANCE);
+    for (const [place, value] of others.entries()) {
+      const difference = Math.abs((numbers[place] ?? NaN) - value);
+      expect(difference).toBeLessThan(tolerance);
+      largest = Math.max(largest, difference);
+    }
   }
+  return largest;
 }
 
 describe('a Worker with a bundle of another kind', () => {
@@ -71,6 +79,16 @@ describe('a Worker with a bundle of another kind', () => {
     const alone: Answer[] = [];
     for (const inputs of TEXTS) alone.push((await (await ask('/v1/classify', { inputs })).json()) as Answer);
     expectAnswers(name, alone);
+  });
+
+  it('answers with 8-bit weights as float32 does, within the tolerance that a bundle must keep to', async () => {
+    const ask = await workerWith('eightBits');
+    const found = (await (await ask('/v1/classify', { inputs: TEXTS })).json()) as Answers['singleLabel'][];
+    const labels = (answers: readonly Answers['singleLabel'][]) => answers.map(([best]) => best?.label);
+    expect(labels(found)).toEqual(labels(inject('nodeAnswers').eightBits as Answers['singleLabel'][]));
+    const largest = expectAnswers('eightBits', found, TOLERANCES.int8);
+    // 8 bits are not 32: a difference of nothing would mean that the weights are others.
+    expect(largest).toBeGreaterThan(1e-5);
   });
 
   it('gives a text the labels that Node gives it', async () => {

@@ -4,13 +4,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
 
-import { BUNDLE_FILE, bundleChecksumText, parseBundle, sha256Hex } from '../../export/bundle.ts';
+import { BUNDLE_FILE, bundleChecksumText, type BundleMember, parseBundle, sha256Hex } from '../../export/bundle.ts';
 import { answerOf } from '../../serve/answers.ts';
 import { Classifier } from '../../serve/classifier.ts';
 import { loadBundle } from '../../serve/node/runtime.ts';
 import type { Answer } from '../../serve/schema.ts';
 import { type TinyBundleOptions, writeTinyBundle } from '../../test/fixtures/tinyClassifier.ts';
 import { KERNEL_FILE, parseKernelDescription } from '../kernel/description.ts';
+import { writeOnnxRuntimeModule } from '../onnxRuntimeModule.ts';
 import { prepareAssets } from '../prepare.ts';
 import { type BundleName, TEXTS } from './texts.ts';
 
@@ -22,6 +23,8 @@ const BUNDLES: Readonly<Record<BundleName, TinyBundleOptions>> = {
   labels: { task: 'multiLabel', classes: 4, temperature: 0.8, backward: { otherWords: false } },
   number: { task: 'regression' },
   bounded: { task: 'regression', range: [10, 20], backward: {} },
+  // The export's own 8 bits, for onnxruntime.
+  eightBits: { precision: 'int8', backward: {} },
 };
 
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
@@ -35,11 +38,18 @@ export default async function setup(project: TestProject): Promise<() => Promise
       throw new Error(`The bundle "${name}" should have several shards of each model.`);
     // The first one empties the folder, which the others are put into.
     await prepareAssets(bundleFolder, name === 'usual' ? assetsFolder : join(assetsFolder, name));
-    nodeAnswers[name] = await answersOnNode(bundleFolder);
+    if (options.precision === 'int8') {
+      // What 8 bits should come close to: the same weights in float32.
+      const exact = join(folder, `${name}-fp32`);
+      await writeTinyBundle(exact, { ...options, precision: 'fp32' });
+      nodeAnswers[name] = await answersOnNode(exact);
+    } else nodeAnswers[name] = await answersOnNode(bundleFolder);
   }
   for (const name of ['usual', 'pair'] as const)
     await prepareAssets(join(folder, name), join(assetsFolder, `int8-${name}`), { int8: true });
   await prepareTooLarge(join(folder, 'usual'), join(assetsFolder, 'int8-large'));
+  await prepareLongChunks(join(folder, 'usual'), join(assetsFolder, 'long-chunks'));
+  await writeOnnxRuntimeModule();
   project.provide('assetsFolder', assetsFolder);
   project.provide('nodeAnswers', nodeAnswers as Record<BundleName, readonly Answer[]>);
   return () => rm(folder, { recursive: true });
@@ -55,16 +65,27 @@ async function answersOnNode(bundleFolder: string): Promise<Answer[]> {
 /** A deployment whose description asks for more memory than the kernel may have; only its checksums are right. */
 async function prepareTooLarge(bundleFolder: string, assetsFolder: string): Promise<void> {
   await prepareAssets(bundleFolder, assetsFolder, { int8: true });
-  const read = async (file: string): Promise<unknown> => JSON.parse(await readFile(join(assetsFolder, file), 'utf8'));
-  const bundle = parseBundle(await read(BUNDLE_FILE));
-  const large = { ...bundle, members: bundle.members.map((member) => ({ ...member, sizes: { ...member.sizes, hidden: 6000 } })) };
-  const checksum = await sha256Hex(bundleChecksumText(large));
-  const kernel = { ...parseKernelDescription(await read(KERNEL_FILE)), bundle: checksum };
-  // bundle.json is a link to the bundle's own: it is replaced, not written to.
-  await rm(join(assetsFolder, BUNDLE_FILE));
-  await writeFile(
-    join(assetsFolder, BUNDLE_FILE),
-    JSON.stringify({ ...large, checksums: { ...large.checksums, [BUNDLE_FILE]: checksum } }),
-  );
+  const checksum = await describeOtherwise(assetsFolder, (member) => ({ ...member, sizes: { ...member.sizes, hidden: 6000 } }));
+  const kernel = { ...parseKernelDescription(await readJson(assetsFolder, KERNEL_FILE)), bundle: checksum };
   await writeFile(join(assetsFolder, KERNEL_FILE), JSON.stringify(kernel));
 }
+
+/** A deployment whose chunks are so long that eight of them at a time need more memory than onnxruntime-web may have. */
+async function prepareLongChunks(bundleFolder: string, assetsFolder: string): Promise<void> {
+  await prepareAssets(bundleFolder, assetsFolder);
+  await describeOtherwise(assetsFolder, (member) => ({ ...member, chunkLength: 20_000 }));
+}
+
+/** Changes what a deployment's bundle says of its models. @returns the checksum of its description */
+async function describeOtherwise(assetsFolder: string, change: (member: BundleMember) => BundleMember): Promise<string> {
+  const bundle = parseBundle(await readJson(assetsFolder, BUNDLE_FILE));
+  const changed = { ...bundle, members: bundle.members.map(change) };
+  const checksum = await sha256Hex(bundleChecksumText(changed));
+  // bundle.json is a link to the bundle's own: it is replaced, not written to.
+  await rm(join(assetsFolder, BUNDLE_FILE));
+  const checksums = { ...changed.checksums, [BUNDLE_FILE]: checksum };
+  await writeFile(join(assetsFolder, BUNDLE_FILE), JSON.stringify({ ...changed, checksums }));
+  return checksum;
+}
+
+const readJson = async (folder: string, file: string): Promise<unknown> => JSON.parse(await readFile(join(folder, file), 'utf8'));

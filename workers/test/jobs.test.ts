@@ -8,6 +8,7 @@ import { EDGE_LIMITS, readyIsolate } from '../src/isolate.ts';
 import { jobPrefix, type PartMessage } from '../src/jobs/job.ts';
 import { consumeDeadLetters, consumeParts, type JobTools } from '../src/jobs/jobConsumer.ts';
 import { JobStore } from '../src/jobs/jobStore.ts';
+import { OutOfMemoryError } from '../src/onnxRuntimeMemory.ts';
 import worker from '../src/worker.ts';
 import { article } from './texts.ts';
 
@@ -216,6 +217,22 @@ describe('a consumer that fails', () => {
     expect((await resultsOf(id)).every(({ answer }) => answer !== undefined)).toBe(true);
     expect(log).toHaveBeenCalled();
     expect(log.mock.calls.flat().join()).not.toContain(article(5, 0));
+    log.mockRestore();
+  });
+
+  it('tries a part again that there was no memory for, rather than answer its lines with that', async () => {
+    const log = vi.spyOn(console, 'error').mockImplementation(() => {});
+    const { sent, store } = heldQueue();
+    const job = await takenJob(store);
+    const [message] = sent;
+    if (message === undefined) throw new Error('A job has a part.');
+    const { classifier } = await readyIsolate(env);
+    const full = vi.spyOn(classifier, 'classify').mockRejectedValueOnce(new OutOfMemoryError());
+    expect(await deliver(consumeParts, toolsOf(store), message)).toBe(5);
+    full.mockRestore();
+    expect(await deliver(consumeParts, toolsOf(store), message, 2)).toBe('done');
+    expect(await store.progress(job)).toMatchObject({ state: 'finished', linesDone: 3, errors: 0 });
+    expect(log).toHaveBeenCalledOnce();
     log.mockRestore();
   });
 

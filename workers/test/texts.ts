@@ -1,5 +1,5 @@
 /** The bundles of the tests, see globalSetup.ts. */
-export type BundleName = 'usual' | 'pair' | 'labels' | 'number' | 'bounded';
+export type BundleName = 'usual' | 'pair' | 'labels' | 'number' | 'bounded' | 'eightBits';
 
 const WORDS = 'the film was good but story boring funny best actor love hate you i they watch more time worst plot great'.split(' ');
 

@@ -12,6 +12,9 @@ import type { JobStore, PartResult } from './jobStore.ts';
 /** Lines that are answered at a time: enough to fill graph calls, and little of the queue that requests share. */
 const LINES_AT_ONCE = 16;
 
+/** Statuses from here on say that nothing is wrong with the document, such as that there was no memory left for it. */
+const SERVER_ERRORS = 500;
+
 /** How often a line looks whether there is room for it in a full queue. */
 const ROOM_MILLISECONDS = 100;
 
@@ -83,7 +86,7 @@ async function answerLines(
       const logits = await classify(classifier, text);
       return { line, ...(id !== undefined && { id }), answer: answerOf(classifier.bundle, logits, options) };
     } catch (error) {
-      if (error instanceof HttpError) return { line, ...errorBody(error.code, error.message) };
+      if (error instanceof HttpError && error.status < SERVER_ERRORS) return { line, ...errorBody(error.code, error.message) };
       throw error;
     }
   };
