@@ -10,6 +10,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 import { tokenize } from '../text/tokenizer.ts';
+import { whyNoWorkerd } from '../workers/deploy/testing/workerd.ts';
 import { expectedAnswer, writeTinyBundle, type TinyClassifier } from './fixtures/tinyClassifier.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
@@ -65,10 +66,20 @@ afterAll(() => rm(temporary, { recursive: true, force: true }));
 test('it holds what it needs, and no tests', () => {
   const sources = ['lstm.cc', 'kernel.h'].map((name) => `trainer/engine/native/fused/${name}`);
   const programs = ['dist/trainer/main.js', 'dist/trainer/engine/selfCheck.js', 'dist/benchmark/ours.js', 'benchmark/peers/protocol.py'];
+  const worker = [
+    'dist/workers/deploy/deploy.js',
+    'workers/src/worker.ts',
+    'workers/kernel/lstm-plain.wasm',
+    'workers/kernel/lstm-relaxed.wasm',
+  ];
   const types = ENTRIES.map((entry) => `dist/${entry.replace('ulmfit/', '')}/index.d.ts`);
   const model = ['model.json', 'model.safetensors', 'vocabulary.json', 'README.md'].map((name) => `models/wiki-small/${name}`);
-  expect(files).toEqual(expect.arrayContaining([...sources, ...programs, ...types, ...model, 'trainer/bin.mjs', 'LICENSE', 'NOTICE.md']));
-  expect(files.filter((file) => /\.test\.|testSupport|^test\/|^\.|^runs\//.test(file))).toEqual([]);
+  expect(files).toEqual(
+    expect.arrayContaining([...sources, ...programs, ...worker, ...types, ...model, 'trainer/bin.mjs', 'LICENSE', 'NOTICE.md']),
+  );
+  expect(files.filter((file) => /\.test\.|testSupport|testing\/|^(?:workers\/)?(?:test|dist\/assets)\/|^\.|^runs\//.test(file))).toEqual(
+    [],
+  );
 });
 
 test('installing it brings neither TensorFlow nor onnxruntime for the web', async ({ skip }) => {
@@ -194,10 +205,7 @@ test('what imports it has types, under a strict compiler', async ({ skip }) => {
 
 test('what trains says what to install', async ({ skip }) => {
   skip(unreachable !== undefined, unreachable);
-  const { peerDependencies } = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8')) as {
-    peerDependencies: Record<string, string>;
-  };
-  const missing = `@tensorflow/tfjs-node-gpu@${peerDependencies['@tensorflow/tfjs-node-gpu']}`;
+  const missing = `@tensorflow/tfjs-node-gpu@${(await peers())['@tensorflow/tfjs-node-gpu']}`;
   const sentence = new RegExp(`Training needs the package .*\`npm install --ignore-scripts ${missing}\`.*\`npx ulmfit setup\``);
   await writeFile(join(project, 'corpus.txt'), 'Some words.\n'.repeat(20));
   for (const args of [['setup'], ['pretrain', 'corpus.txt', '--out', 'runs/lm', '--preset', 'small']]) {
@@ -209,6 +217,48 @@ test('what trains says what to install', async ({ skip }) => {
   expect((await ulmfit(['doctor'])).stdout).toMatch(sentence);
   expect(await ulmfit(['tokenize', 'Some words.'])).toMatchObject({ status: 0, stdout: 'xxbos xxmaj some words .\n' });
 }, 120_000);
+
+test('it deploys, and says what to install for that', async ({ skip }) => {
+  skip(unreachable !== undefined, unreachable);
+  const deploy = ['deploy', bundle, '--dry-run'];
+  expect(await ulmfit([...deploy, '--int8'])).toMatchObject({
+    status: 2,
+    stderr: expect.stringMatching(
+      /wrangler is not installed, which builds and uploads Workers\. Install it with `npm install wrangler@4`\.\n$/,
+    ),
+  });
+  expect((await ulmfit(['rollback', '--name', 'reviews'])).stderr).toContain('npm install wrangler@4');
+  expect(await ulmfit(['jobs', 'status', 'f'.repeat(32), '--url', 'http://127.0.0.1:9'])).toMatchObject({
+    status: 1,
+    stderr: expect.stringContaining('http://127.0.0.1:9 cannot be reached'),
+  });
+
+  await symlink(join(ROOT, 'node_modules/wrangler'), join(project, 'node_modules/wrangler'));
+  const wanted = (await peers())['onnxruntime-web'];
+  expect(await ulmfit(deploy)).toMatchObject({
+    status: 2,
+    stderr: expect.stringContaining(`npm install onnxruntime-web@${wanted}`),
+  });
+  const noWorkerd = whyNoWorkerd();
+  skip(noWorkerd !== undefined, noWorkerd);
+  const deployed = await ulmfit([...deploy, '--int8', '--json']);
+  expect(deployed, deployed.stderr).toMatchObject({ status: 0 });
+  const report = JSON.parse(deployed.stdout) as {
+    findings: { isWithin: boolean }[];
+    local: { figures: { documents: number }; largest: number };
+  };
+  expect(report.findings.every(({ isWithin }) => isWithin)).toBe(true);
+  expect(report.local.figures.documents).toBeGreaterThan(3);
+  expect(report.local.largest).toBeLessThan(0.05);
+}, 240_000);
+
+/** The versions of the packages that ulmfit works with and does not bring along. */
+async function peers(): Promise<Readonly<Record<string, string>>> {
+  const { peerDependencies } = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8')) as {
+    peerDependencies: Readonly<Record<string, string>>;
+  };
+  return peerDependencies;
+}
 
 interface RunOptions {
   /** The file that gets the names of the modules that are loaded. */

@@ -5,10 +5,9 @@
  * says that the memory is shared. Without that, the Worker hands over a memory with a limit of its own, see src/onnxRuntime.ts.
  */
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
 
-import { UserError } from '../text/errors.ts';
+import { installedFile, WORKERS_FOLDER } from './program.ts';
 
 /** Names in the binary format of WebAssembly (webassembly.github.io/spec/core/binary/modules.html). */
 const HEADER_BYTES = 8;
@@ -24,7 +23,7 @@ export const MAX_ONNXRUNTIME_BYTES = 96 * 2 ** 20;
 export const ONNXRUNTIME_IMPORT = '#onnxruntime-module';
 
 /** Where wrangler.jsonc and the tests look for it. */
-const USUAL_FOLDER = join(import.meta.dirname, 'dist', 'onnxruntime');
+const USUAL_FOLDER = join(WORKERS_FOLDER, 'dist', 'onnxruntime');
 
 /** The module, and the code that calls it. */
 const MODULE = 'onnxruntime-web/ort-wasm-simd-threaded.wasm';
@@ -55,16 +54,8 @@ export async function writeOnnxRuntimeModule(folder: string = USUAL_FOLDER, maxB
   return script;
 }
 
-function packageFile(specifier: string): string {
-  try {
-    return createRequire(import.meta.url).resolve(specifier);
-  } catch {
-    throw new UserError(
-      'onnxruntime-web is not installed, which runs a bundle as it is at the edge. Install it with `npm install onnxruntime-web`, or leave it out ' +
-        'and deploy with 8-bit weights: --int8.',
-    );
-  }
-}
+const packageFile = (specifier: string) =>
+  installedFile(specifier, 'a Worker needs without --int8 (8-bit weights on a kernel that comes along)');
 
 /** The file is there as a whole, whoever reads it meanwhile. */
 async function replaceFile(path: string, content: string | Uint8Array): Promise<void> {

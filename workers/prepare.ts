@@ -14,6 +14,7 @@ import { PLAYGROUND_FILES, type PlaygroundFile } from '../serve/routes/playgroun
 import { UserError } from '../text/errors.ts';
 import { KERNEL_FILE, parseKernelDescription } from './kernel/description.ts';
 import { writeKernelAssets } from './kernel/packBundle.ts';
+import { WORKERS_FOLDER } from './program.ts';
 import { PLAYGROUND_ASSETS } from './src/playgroundAssets.ts';
 
 const MEBIBYTE = 1024 * 1024;
@@ -29,7 +30,7 @@ const MAX_MODEL_BYTES: Readonly<Record<Precision, number>> = { fp32: 40 * MEBIBY
 export const WITHOUT_ONNXRUNTIME: readonly string[] = ['--define', 'WITH_ONNXRUNTIME:false'];
 
 /** Where wrangler.jsonc looks for the assets. */
-export const ASSETS_FOLDER = join(import.meta.dirname, 'dist', 'assets');
+export const ASSETS_FOLDER = join(WORKERS_FOLDER, 'dist', 'assets');
 
 export interface PrepareOptions {
   /** Packs the weights as 8-bit integers for the kernel of our own, in place of the graph for onnxruntime-web. */

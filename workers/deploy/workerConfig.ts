@@ -1,8 +1,9 @@
 /** The wrangler configuration of a deployment: what wrangler.jsonc says, and what was asked for besides. */
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 
 import { UserError } from '../../text/errors.ts';
 import { ONNXRUNTIME_IMPORT, ONNXRUNTIME_SCRIPT } from '../onnxRuntimeModule.ts';
+import { WORKERS_FOLDER } from '../program.ts';
 
 /** What a deployment may have besides the routes that answer at once. */
 export interface WorkerFeatures {
@@ -25,9 +26,6 @@ const JOB_CPU_MILLISECONDS = 300_000;
 
 /** Where the module of onnxruntime-web lies in a deployment's folder. */
 export const ONNXRUNTIME_FOLDER = 'onnxruntime';
-
-/** The Worker's code; the folder that this file is in may be inside an installed package. */
-const WORKERS_FOLDER = resolve(import.meta.dirname, '..');
 
 /** Names of what a deployment with jobs needs in the account. */
 export const jobResources = (name: string) => ({ bucket: `${name}-jobs`, queue: `${name}-jobs`, deadLetters: `${name}-jobs-dead` });

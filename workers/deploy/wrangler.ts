@@ -1,11 +1,11 @@
 /** Runs wrangler, the platform's own tool, which builds, uploads and serves locally. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 
 import { UserError } from '../../text/errors.ts';
+import { installedFile } from '../program.ts';
 
 /** Keeps wrangler from asking the network for anything: usage reports, updates, and the place to claim requests come from. */
 const QUIET = {
@@ -49,14 +49,8 @@ export class Wrangler {
   static find(): Wrangler {
     const own = process.env['ULMFIT_WRANGLER'];
     if (own !== undefined && own !== '') return new Wrangler([own]);
-    try {
-      const folder = dirname(createRequire(import.meta.url).resolve('wrangler/package.json'));
-      return new Wrangler([process.execPath, join(folder, 'bin', 'wrangler.js')]);
-    } catch {
-      throw new UserError(
-        'wrangler is not installed, which builds and uploads Workers. Install it with `npm install --save-dev wrangler`.',
-      );
-    }
+    const folder = dirname(installedFile('wrangler/package.json', 'builds and uploads Workers'));
+    return new Wrangler([process.execPath, join(folder, 'bin', 'wrangler.js')]);
   }
 
   /** Runs a command to its end, whatever that is. */

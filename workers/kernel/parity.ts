@@ -13,6 +13,7 @@ import type { BundleFolder } from '../../export/bundleFolder.ts';
 import { Classifier } from '../../serve/classifier.ts';
 import type { LoadedBundle } from '../../serve/classifierRuntime.ts';
 import { loadBundle } from '../../serve/node/runtime.ts';
+import { WORKERS_FOLDER } from '../program.ts';
 import { KernelRuntime } from '../src/kernelRuntime.ts';
 import { KERNEL_BATCH, type KernelDescription, MAX_KERNEL_BYTES } from './description.ts';
 
@@ -81,7 +82,7 @@ async function loadOnKernel({ bundle, members }: BundleFolder, description: Kern
 
 /** The kernel that this engine can compile. Both give the same bits. */
 export async function loadKernelModule(): Promise<WebAssembly.Module> {
-  const read = async (name: string) => Uint8Array.from(await readFile(join(import.meta.dirname, `lstm-${name}.wasm`)));
+  const read = async (name: string) => Uint8Array.from(await readFile(join(WORKERS_FOLDER, 'kernel', `lstm-${name}.wasm`)));
   const relaxed = await read('relaxed');
   return new WebAssembly.Module(WebAssembly.validate(relaxed) ? relaxed : await read('plain'));
 }
