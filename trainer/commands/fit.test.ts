@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, expect, it, vi } from 'vitest';
 import { generatedDocuments, generatedReviews, jsonLines } from '../../test/fixtures/generatedText.ts';
+import { readBundle } from '../../export/bundleFolder.ts';
 import { pretrain } from '../api/pretrain.ts';
 import { createProgram } from '../cli.ts';
 
@@ -31,8 +32,8 @@ async function run(line: string): Promise<{ output: string; notes: string }> {
   return { output, notes };
 }
 
-it('fit: prints what it measured and the next command, and goes on where it was', async () => {
-  const line = 'fit @reviews.jsonl --out @fit --from @lm --test @test.jsonl --quick --batch 4';
+it('fit: prints what it measured and the next command, exports 8 bits on request, and goes on where it was', async () => {
+  const line = 'fit @reviews.jsonl --out @fit --from @lm --test @test.jsonl --quick --batch 4 --int8';
   const { output, notes } = await run(line);
   expect(output).toMatch(/^accuracy {2}\d+\.\d % {2}\(20 documents held out\)\n$/);
   expect(notes).toContain('Step 2: the language model reads your texts\n');
@@ -40,6 +41,11 @@ it('fit: prints what it measured and the next command, and goes on where it was'
   expect(notes).toMatch(/Written to .*bundle: \d+ documents, probabilities within \S+ of the trainer's, 0 labels differ\./);
   expect(notes).toContain(`What it gets wrong:  ${at('fit/evaluation.html')}\n`);
   expect(notes.trimEnd().split('\n').at(-1)).toBe(`Next:  ulmfit serve ${at('fit/bundle')}`);
+  const { bundle } = await readBundle(at('fit/bundle'));
+  expect(bundle.precision).toBe('int8');
+  // 8 bits are not 32: a difference of nothing would mean that the weights are others.
+  const { maxProbabilityDifference: rounding = 0 } = bundle.parity as { maxProbabilityDifference?: number };
+  expect(rounding).toBeGreaterThan(1e-5);
   const accuracy = /(\d+\.\d) %/.exec(output)?.[1];
 
   const again = await run(`${line} --resume --json`);
