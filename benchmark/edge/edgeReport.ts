@@ -1,7 +1,7 @@
 import { machineText, ratioText, speedText, type Rows } from '../tables.ts';
 import type { EdgeBenchmark } from './edgeBenchmark.ts';
 
-/** US dollars, as the platform's price list had them in November 2026: developers.cloudflare.com/workers/platform/pricing. */
+/** US dollars: the list at developers.cloudflare.com/workers/platform/pricing, as others quoted it in November 2026. */
 const DOLLARS_PER_MILLION_MILLISECONDS = 0.02;
 const DOLLARS_PER_MILLION_REQUESTS = 0.3;
 
@@ -58,7 +58,7 @@ export function edgeNotes({ machine, repeats, comparisons, coldStart, crowd }: E
       const price = (milliseconds: number) => `$${pricePerMillion(milliseconds).toFixed(2)}`;
       return (
         `A million documents of ${words} words, ${preset}, one a request: ${price(kernel.median)}; on onnxruntime-web ${price(onnxruntime.median)}. ` +
-        'Arithmetic, not measured: this machine times the price list.'
+        'Arithmetic, not measured: this machine times the price list as others quote it, see docs/edge.md.'
       );
     }),
   ];

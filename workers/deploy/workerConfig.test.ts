@@ -40,6 +40,13 @@ it('binds what was asked for', () => {
   });
 });
 
+it('counts the requests of each Worker apart', () => {
+  const counter = (name: string) => workerConfig({ ...MINIMAL, name, requestsPerMinute: 60 }, '/deployment').ratelimits?.[0]?.namespace_id;
+  expect(counter('reviews')).toMatch(/^[1-9]\d*$/);
+  expect(counter('reviews')).toBe(counter('reviews'));
+  expect(counter('reviews')).not.toBe(counter('letters'));
+});
+
 it.each([
   ['Movie_Reviews', 'movie-reviews'],
   ['-reviews.v2-', 'reviews-v2'],

@@ -1,4 +1,5 @@
 /** The wrangler configuration of a deployment: what wrangler.jsonc says, and what was asked for besides. */
+import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 
 import { UserError } from '../../text/errors.ts';
@@ -51,6 +52,9 @@ export function workerNameOf(bundleName: string): string {
     .replaceAll(/^-+|-+$/g, '');
 }
 
+/** The number of a Worker's counter of requests. Workers of one account that give the same one count together. */
+const counterOf = (name: string): string => String(1 + (createHash('sha256').update(name).digest().readUInt32BE() >>> 1));
+
 /**
  * The configuration, as JSON.
  *
@@ -73,7 +77,7 @@ export function workerConfig({ name, sessions, jobs, requestsPerMinute, int8 }: 
     // Secrets are never here: they are uploaded beside the code, see secrets.ts.
     ...(int8 && { define: { WITH_ONNXRUNTIME: 'false' } }),
     ...(requestsPerMinute !== undefined && {
-      ratelimits: [{ name: 'RATE_LIMITER', namespace_id: '1', simple: { limit: requestsPerMinute, period: 60 } }],
+      ratelimits: [{ name: 'RATE_LIMITER', namespace_id: counterOf(name), simple: { limit: requestsPerMinute, period: 60 } }],
       vars: { REQUESTS_PER_MINUTE: requestsPerMinute },
     }),
     ...(sessions && {
