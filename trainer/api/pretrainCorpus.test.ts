@@ -142,6 +142,10 @@ describe('a run that begins with the weights of another model', () => {
       const size = shape[0] === before.vocabulary.size ? (data.length / shape[0]) * words : data.length;
       expect(after.tensors.get(name)?.data.slice(0, size), name).toEqual(data.slice(0, size));
     }
+    // The card says what that model was, and does not repeat it.
+    const card = await readFile(join(out, 'README.md'), 'utf8');
+    expect(card).toContain(`"from": {\n    "created": "${before.description.created}"`);
+    expect(card.length).toBeLessThan(3000);
   });
 
   it('takes its direction', async () => {

@@ -130,7 +130,9 @@ async function pretrainOn(
         tensors: result.tensors,
         vocabulary,
       };
-      await writeModel(out, model, { card: languageModelCard(model.description, config), precision: config.storedAs });
+      const from = start && { created: start.description.created, ...start.description.metrics };
+      const card = languageModelCard(model.description, { ...decisions, from });
+      await writeModel(out, model, { card, precision: config.storedAs });
     }
     return result;
   } finally {
