@@ -97,7 +97,7 @@ export function createProgram(): Command {
   program
     .command('predict')
     .description('Label texts.')
-    .argument('<model>', 'bundle, or model folder of a classifier')
+    .argument('<model>', 'bundle, or model folder of a classifier, or the name of a classifier that came with ulmfit')
     .argument('[text...]', 'texts, each in quotes')
     .addOption(new Option('--file <data>', 'read texts from a file, a folder, or standard input (-)'))
     .addOption(options.text())

@@ -9,7 +9,7 @@ export function addDeployCommands(program: Command): void {
   program
     .command('deploy')
     .description('Deploy a bundle as a Cloudflare Worker: checked, tested here, uploaded with its code as one version, tested there.')
-    .argument('<bundle>', 'folder written by ulmfit export')
+    .argument('<bundle>', 'folder written by ulmfit export, or the name of a classifier that came with ulmfit')
     .addOption(new Option('--dry-run', 'everything but the upload, on this machine: needs neither an account nor a network'))
     .addOption(new Option('--name <worker>', "the Worker's name, part of its address (default: the bundle's)"))
     .addOption(new Option('--int8', 'weights in 8 bits, on a kernel of our own: smaller and faster'))

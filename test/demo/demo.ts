@@ -1,7 +1,7 @@
 /**
- * `npm run demo`: the whole product on real reviews, each step by the command that a person would type. Fine-tunes the shipped
- * language model on reviews, trains a classifier with 200 labels, measures it on held-out reviews, exports it, serves it and
- * asks it over HTTP.
+ * `npm run demo`: the whole product on real reviews, each step by the command that a person would type. Asks the classifier that comes along; then
+ * makes one: fine-tunes the shipped language model on reviews, trains a classifier with 200 labels, measures it on held-out reviews, exports it, serves
+ * it and asks it over HTTP.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -21,6 +21,11 @@ const REVIEWS = join(import.meta.dirname, 'movie-reviews.jsonl.gz');
 const LABELLED = 200;
 const HELD_OUT = 200;
 
+const QUESTIONS = [
+  'a warm , funny film , wonderfully acted , one of the best of the year .',
+  'the plot makes no sense , the jokes are stupid and the acting is awful . a waste of time .',
+];
+
 interface Review {
   readonly text: string;
   readonly label: string;
@@ -33,6 +38,8 @@ const started = performance.now();
 await main();
 
 async function main(): Promise<void> {
+  await step('The classifier of film reviews that comes along', 'predict', 'sentiment-small', ...QUESTIONS);
+
   const path = await writeData();
   const seed = ['--seed', flags.seed];
 
@@ -164,19 +171,15 @@ async function askOverHttp(bundle: string): Promise<void> {
     if (url !== undefined) break;
   }
   if (url === undefined) process.exit(1); // The server has said why.
-  const inputs = [
-    'a warm , funny film , wonderfully acted , one of the best of the year .',
-    'the plot makes no sense , the jokes are stupid and the acting is awful . a waste of time .',
-  ];
   const response = await fetch(`${url}/v1/classify`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ inputs }),
+    body: JSON.stringify({ inputs: QUESTIONS }),
   });
   if (!response.ok) throw new Error(`the server answered ${response.status}: ${await response.text()}`);
   const answers = (await response.json()) as { label: string; score: number }[][];
   for (const [index, answer] of answers.entries()) {
-    console.log(`  ${inputs[index]}\n    ${answer.map(({ label, score }) => `${label} ${percent(score)}`).join(', ')}`);
+    console.log(`  ${QUESTIONS[index]}\n    ${answer.map(({ label, score }) => `${label} ${percent(score)}`).join(', ')}`);
   }
   server.kill('SIGTERM');
   await once(server, 'exit');
@@ -189,8 +192,12 @@ function ulmfit(args: readonly string[], output: 'inherit' | 'pipe'): ChildProce
 
 function heading(title: string, args: readonly string[] = []): void {
   console.log(`\n${styleText('bold', title)}`);
-  if (args.length > 0)
-    console.log(styleText('dim', `$ ulmfit ${args.map((arg) => (arg.startsWith('/') ? relative(process.cwd(), arg) : arg)).join(' ')}`));
+  if (args.length > 0) console.log(styleText('dim', `$ ulmfit ${args.map(asTyped).join(' ')}`));
+}
+
+function asTyped(argument: string): string {
+  if (argument.startsWith('/')) return relative(process.cwd(), argument);
+  return argument.includes(' ') ? `"${argument}"` : argument;
 }
 
 function percent(share: number): string {

@@ -5,6 +5,7 @@ import { BUNDLE_FILE } from '../../export/bundle.ts';
 import { joinFields } from '../../text/tokenizer.ts';
 import type { Explanation } from '../../text/explanation.ts';
 import type { Answerer } from '../api/predict.ts';
+import { locateBundle } from '../shippedModels.ts';
 
 /** A classifier that answers documents, whatever runs it. */
 export interface TextAnswerer extends Answerer {
@@ -21,12 +22,14 @@ export interface TextAnswerer extends Answerer {
 }
 
 /**
- * Opens a bundle on onnxruntime, without the training engine, or a model folder on the training engine.
+ * Opens a bundle on onnxruntime, without the training engine, or a model folder on the training engine. Of a classifier that came with this
+ * program and is given by its name it is the bundle.
  *
  * @throws UserError where the folder is neither
  */
-export async function openAnswerer(folder: string): Promise<TextAnswerer> {
-  return (await isFile(join(folder, BUNDLE_FILE))) ? openBundle(folder) : openModelFolder(folder);
+export async function openAnswerer(pathOrName: string): Promise<TextAnswerer> {
+  const folder = await locateBundle(pathOrName);
+  return (await isFile(join(folder, BUNDLE_FILE))) ? openBundle(folder) : openModelFolder(pathOrName);
 }
 
 function isFile(path: string): Promise<boolean> {

@@ -1,5 +1,6 @@
 import type { DeployOptions } from '../../workers/deploy/deploy.ts';
 import { printJson } from '../report/results.ts';
+import { locateBundle } from '../shippedModels.ts';
 
 /** What the command line can set. */
 export interface DeployFlags extends Omit<DeployOptions, 'log' | 'wrangler'> {
@@ -7,13 +8,13 @@ export interface DeployFlags extends Omit<DeployOptions, 'log' | 'wrangler'> {
 }
 
 /**
- * `ulmfit deploy`: a bundle becomes a Worker. Every check is told on stderr as it passes; with `--json` all of them on stdout.
+ * `ulmfit deploy`: a bundle, or a classifier that came with this program, becomes a Worker. Every check is told on stderr as it passes; with `--json` all of them on stdout.
  *
  * @throws UserError, Error as `deploy` of workers/deploy/deploy.ts
  */
 export async function deployBundle(bundle: string, { json, ...options }: DeployFlags): Promise<void> {
   const { deploy } = await import('../../workers/deploy/deploy.ts');
-  const report = await deploy(bundle, { ...options, log: (line) => console.error(line) });
+  const report = await deploy(await locateBundle(bundle), { ...options, log: (line) => console.error(line) });
   if (json) return printJson(report);
   const { released, name } = report;
   if (released === undefined) {
