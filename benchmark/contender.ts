@@ -4,7 +4,7 @@ import { extname } from 'node:path';
 import { createInterface, type Interface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
-import { peakMebibytesOfProcess, ticksOfProcess } from './processorTime.ts';
+import { peakMebibytesOfProcess, ticksOfProcessTree } from './processorTime.ts';
 import type { Ready, RunResult } from './protocol.ts';
 import type { Player } from './turns.ts';
 
@@ -90,9 +90,9 @@ export class Contender implements Player {
     return peakMebibytesOfProcess(this.#pid);
   }
 
-  /** Processor time of all its threads so far, in clock ticks. */
+  /** Processor time of all its threads and of the processes that it has started so far, in clock ticks. */
   processorTicks(): number {
-    return ticksOfProcess(this.#pid);
+    return ticksOfProcessTree(this.#pid);
   }
 
   /** Ends the process. */

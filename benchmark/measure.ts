@@ -35,7 +35,7 @@ export async function measure(workload: Workload, { repeats, steps, peer, log, a
       else contenders.push(await Contender.start(command, workload, log));
     }
     if (contenders.length === 0)
-      return summarize({ workload, turns, contenders, skipped, seconds: new Map(), otherLoad: [], discarded: 0 });
+      return summarize({ workload, turns, contenders, skipped, orders: [], seconds: new Map(), otherLoad: [], discarded: 0 });
     const onRepeat = (number: number, { seconds, otherLoad }: Repeat) => {
       const taken = [...seconds].map(([name, value]) => `${name} ${value.toFixed(2)} s`);
       const disturbed = otherLoad > LARGEST_OTHER_LOAD ? `  (disturbed: others kept ${otherLoad.toFixed(1)} processors busy)` : '';

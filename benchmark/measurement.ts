@@ -46,6 +46,8 @@ export interface Measurement {
   readonly otherLoad?: Spread;
   /** Repeats that were measured again because others had disturbed them. */
   readonly discarded: number;
+  /** The contenders in the order of their turns, each repeat. */
+  readonly orders: TurnsOutcome['orders'];
 }
 
 /** What of a contender the summary needs. */
@@ -90,6 +92,7 @@ export function summarize(raw: RawMeasurement): Measurement {
     ...ratio('ratioToPytorch', ours, pytorch),
     ...ratio('shareOfLimit', ours, limit),
     discarded: raw.discarded,
+    orders: raw.orders,
     ...(raw.otherLoad.length > 0 && { otherLoad: spread(raw.otherLoad) }),
   };
 }

@@ -7,7 +7,7 @@ import type { Readable } from 'node:stream';
 import { projectFolder } from '../trainer/engine/cache.ts';
 import { version } from '../trainer/version.ts';
 import { inParallel } from './inParallel.ts';
-import { peakMebibytesOfProcess, residentMebibytesOfProcess, ticksOfProcess } from './processorTime.ts';
+import { peakMebibytesOfProcess, residentMebibytesOfProcess, ticksOfProcess, ticksOfProcessTree } from './processorTime.ts';
 import type { Player } from './turns.ts';
 
 export interface ServedBundleOptions {
@@ -102,7 +102,7 @@ export class ServedBundle implements Player {
 
   /** Of the server, and of this process, which is its clients. */
   processorTicks(): number {
-    return ticksOfProcess(this.#pid) + ticksOfProcess(process.pid);
+    return ticksOfProcessTree(this.#pid) + ticksOfProcess(process.pid);
   }
 
   peakMebibytes(): number {

@@ -12,7 +12,7 @@ import { ServedBundle } from './servedBundle.ts';
 import { measureMemory, measureMixed, type Memory, type Mixed } from './servingLoads.ts';
 import { ALL, SINGLE, servingTexts, writeWork, type ServingTexts } from './servingWork.ts';
 import { spread, type Skipped, type Spread } from './statistics.ts';
-import { ANY_LOAD, takeTurns, type Player } from './turns.ts';
+import { ANY_LOAD, takeTurns, type Player, type TurnsOutcome } from './turns.ts';
 
 /** The whole result of `ulmfit benchmark serve`. */
 export interface ServingBenchmark {
@@ -46,6 +46,8 @@ export interface ServingMeasurement {
   readonly otherLoad: Spread;
   /** Repeats that were measured again because others had disturbed them. */
   readonly discarded: number;
+  /** The contenders in the order of their turns, each repeat, and each time that the one text was classified. */
+  readonly orders: { readonly all: TurnsOutcome['orders']; readonly single: TurnsOutcome['orders'] };
 }
 
 /** Speed and memory of one contender. */
@@ -185,7 +187,7 @@ async function measureTurns(
   preset: string,
   started: Started['players'],
   { repeats, log, anyLoad }: ServingBenchmarkOptions,
-): Promise<Pick<ServingMeasurement, 'contenders' | 'otherLoad' | 'discarded'>> {
+): Promise<Pick<ServingMeasurement, 'contenders' | 'otherLoad' | 'discarded' | 'orders'>> {
   const players = started.map(({ player }) => player);
   const onRepeat = (number: number, { seconds }: { readonly seconds: ReadonlyMap<string, number> }): void => {
     log(`${preset}: repeat ${number}  ${[...seconds].map(([name, value]) => `${name} ${value.toFixed(2)} s`).join(', ')}`);
@@ -201,5 +203,6 @@ async function measureTurns(
     peakMebibytes: player.peakMebibytes(),
     versions: player.versions,
   }));
-  return { contenders, otherLoad: spread(all.otherLoad), discarded: all.discarded };
+  const orders = { all: all.orders, single: single.orders };
+  return { contenders, otherLoad: spread(all.otherLoad), discarded: all.discarded, orders };
 }

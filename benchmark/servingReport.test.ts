@@ -50,6 +50,7 @@ const RESULT: ServingBenchmark = {
       ],
       otherLoad: spread([0.3]),
       discarded: 0,
+      orders: { all: [], single: [] },
     },
   ],
 };

@@ -27,6 +27,7 @@ const MEASUREMENT: Measurement = {
   ratioToPytorch: spread([1.2, 1.27, 1.31]),
   shareOfLimit: spread([0.75, 0.786, 0.829]),
   discarded: 0,
+  orders: [],
   otherLoad: spread([0, 0.01, 0.02]),
 };
 

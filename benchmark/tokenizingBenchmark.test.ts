@@ -96,6 +96,7 @@ const RESULT: TokenizingBenchmark = {
       ratioToFastai: spread([11.4, 12.35, 10.8]),
       otherLoad: spread([0.01]),
       discarded: 0,
+      orders: [],
     },
     {
       threads: 2,
@@ -103,6 +104,7 @@ const RESULT: TokenizingBenchmark = {
       fastai: { skipped: 'it is not installed' },
       otherLoad: spread([0.7]),
       discarded: 0,
+      orders: [],
     },
   ],
 };

@@ -9,7 +9,7 @@ import { FASTAI, OURS } from './names.ts';
 import { PEER_SCRIPTS, type Peer } from './peer.ts';
 import { pairedRatios, spread, type Skipped, type Spread } from './statistics.ts';
 import { generatedReviews, sampleOf, type TokenizingWork } from './tokenizingWork.ts';
-import { ANY_LOAD, takeTurns, type Player } from './turns.ts';
+import { ANY_LOAD, takeTurns, type Player, type TurnsOutcome } from './turns.ts';
 
 /** The whole result of `ulmfit benchmark tokenize`. */
 export interface TokenizingBenchmark {
@@ -47,6 +47,8 @@ export interface TokenizingMeasurement {
   readonly otherLoad: Spread;
   /** Repeats that were measured again because others had disturbed them. */
   readonly discarded: number;
+  /** The contenders in the order of their turns, each repeat. */
+  readonly orders: TurnsOutcome['orders'];
 }
 
 export interface TokenizingBenchmarkOptions {
@@ -125,7 +127,7 @@ async function measureThreads(
       const taken = [...seconds].map(([name, value]) => `${name} ${value.toFixed(2)} s`).join(', ');
       log(`${work.threads} thread${work.threads === 1 ? '' : 's'}: repeat ${number}  ${taken}`);
     };
-    const { seconds, otherLoad, discarded } = await takeTurns(players, {
+    const { seconds, otherLoad, ...counts } = await takeTurns(players, {
       repeats,
       turns: [[0]],
       onRepeat,
@@ -142,7 +144,7 @@ async function measureThreads(
         versions: player.versions,
       };
     };
-    const measured = { threads: work.threads, ours: speedOf(ours), otherLoad: spread(otherLoad), discarded };
+    const measured = { threads: work.threads, ours: speedOf(ours), otherLoad: spread(otherLoad), ...counts };
     if (fastai === undefined) return { ...measured, fastai: 'skipped' in peer ? peer : { skipped: 'it did not run' } };
     const theirs = speedOf(fastai);
     const ratioToFastai = pairedRatios(measured.ours.documentsPerSecond.all, theirs.documentsPerSecond.all);

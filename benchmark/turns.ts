@@ -20,7 +20,7 @@ export interface Player {
   readonly name: string;
   /** Does steps; gives the seconds that they took. */
   run(steps: readonly number[]): Promise<number>;
-  /** Processor time of all its threads so far, in clock ticks. */
+  /** Processor time of all its threads and processes so far, in clock ticks. */
   processorTicks(): number;
 }
 
@@ -40,6 +40,8 @@ export interface TurnsOptions {
 
 /** One measurement of each player. */
 export interface Repeat {
+  /** The players' names in the order in which they had their turns. */
+  readonly order: readonly string[];
   /** By player. */
   readonly seconds: ReadonlyMap<string, number>;
   /**
@@ -50,6 +52,8 @@ export interface Repeat {
 }
 
 export interface TurnsOutcome {
+  /** See {@link Repeat.order}; one a repeat. */
+  readonly orders: readonly Repeat['order'][];
   /** Seconds by player, one number a repeat. */
   readonly seconds: ReadonlyMap<string, readonly number[]>;
   /** See {@link Repeat.otherLoad}; one number a repeat. */
@@ -73,22 +77,39 @@ export function turnsOf(task: TaskName, steps: number): number[][] {
 }
 
 /**
- * Runs players in turns, never two at a time: A B C A B C …, after a turn of each that warms up and is not counted. A repeat that others
- * have disturbed is measured again, as long as there is hope: where the machine does not come to rest, all repeats count.
+ * The order of the players in a repeat, as places of the first: a row of Williams' design (J. Aust. J. Sci. Res. A 2, 1949, p. 149). In as
+ * many repeats as there are players each of them is once at every place, so that none is always the one after the rest; and in as many again
+ * each follows every other equally often (at once where their number is even), so that none always inherits what the same one left behind.
+ */
+export function orderOf(players: number, repeat: number): number[] {
+  // 0, n − 1, 1, n − 2, …: every distance between neighbours is there once.
+  const row = Array.from({ length: players }, (_, place) => (place % 2 === 0 ? place / 2 : players - (place + 1) / 2));
+  const shifted = row.map((player) => (player + repeat) % players);
+  return Math.floor(repeat / players) % 2 === 0 ? shifted : shifted.toReversed();
+}
+
+/**
+ * Runs players in turns, never two at a time: A B C A B C …, in another order in each repeat, after a turn of each that warms up and is not
+ * counted. A repeat that others have disturbed is measured again, in its order, as long as there is hope: where the machine does not come to
+ * rest, all repeats count.
  */
 export async function takeTurns(players: readonly Player[], options: TurnsOptions): Promise<TurnsOutcome> {
   const { repeats, turns, onRepeat, largestOtherLoad = LARGEST_OTHER_LOAD, rest = waitForQuiet, pause = 0 } = options;
-  const quiet = (some: readonly Repeat[]) => some.filter(({ otherLoad }) => otherLoad <= largestOtherLoad);
+  const isQuiet = ({ otherLoad }: Repeat) => otherLoad <= largestOtherLoad;
   for (const player of players) await player.run(turns.at(-1) ?? []);
+  const due = Array.from({ length: repeats }, (_, repeat) => orderOf(players.length, repeat).flatMap((place) => players[place] ?? []));
   const all: Repeat[] = [];
-  while (quiet(all).length < repeats && all.length < MOST_TRIES * repeats) {
+  for (const order of due) {
     await rest();
-    const repeat = await takeTurnsOnce(players, turns, pause);
+    const repeat = await takeTurnsOnce(order, turns, pause);
     all.push(repeat);
     onRepeat?.(all.length, repeat);
+    if (!isQuiet(repeat) && due.length < MOST_TRIES * repeats) due.push(order);
   }
-  const counted = quiet(all).length < repeats ? all : quiet(all);
+  const quiet = all.filter(isQuiet);
+  const counted = quiet.length < repeats ? all : quiet;
   return {
+    orders: counted.map(({ order }) => order),
     seconds: new Map(players.map(({ name }) => [name, counted.map(({ seconds }) => seconds.get(name) ?? Number.NaN)])),
     otherLoad: counted.map(({ otherLoad }) => otherLoad),
     discarded: all.length - counted.length,
@@ -98,17 +119,20 @@ export async function takeTurns(players: readonly Player[], options: TurnsOption
 async function takeTurnsOnce(players: readonly Player[], turns: TurnsOptions['turns'], pause: number): Promise<Repeat> {
   const seconds = new Map<string, number>();
   let others = 0;
+  let elapsed = 0;
   for (const steps of turns) {
     for (const player of players) {
       if (pause > 0) await setTimeout(pause);
       const before = busyTicks() - player.processorTicks();
+      const start = performance.now();
       const taken = await player.run(steps);
+      // All of the turn: what a player does before its time counts, such as starting a process, is a part of it.
+      elapsed += (performance.now() - start) / 1000;
       others += busyTicks() - player.processorTicks() - before;
       seconds.set(player.name, (seconds.get(player.name) ?? 0) + taken);
     }
   }
-  const measured = [...seconds.values()].reduce((sum, one) => sum + one, 0);
-  return { seconds, otherLoad: Math.max(0, others / TICKS_A_SECOND / measured) };
+  return { order: players.map(({ name }) => name), seconds, otherLoad: Math.max(0, others / TICKS_A_SECOND / elapsed) };
 }
 
 async function waitForQuiet(): Promise<void> {
