@@ -9,7 +9,7 @@ import { readBundle } from '../export/bundleFolder.ts';
 import { ChunkScheduler } from '../serve/chunkScheduler.ts';
 import type { GraphInput } from '../serve/chunkTensors.ts';
 import { GraphRuntime, type GraphSession } from '../serve/graphRuntime.ts';
-import { SPIN_MICROSECONDS, sessionOptions } from '../serve/node/sessionOptions.ts';
+import { LONE_CHUNKS, SPIN_MICROSECONDS, sessionOptions } from '../serve/node/sessionOptions.ts';
 import { version } from '../trainer/version.ts';
 import { inParallel } from './inParallel.ts';
 import { serveParent } from './protocol.ts';
@@ -26,6 +26,7 @@ export interface BareGraphWork extends ServingWork {
 
 /** A session that adds up the time of its calls. */
 class TimedSession implements GraphSession {
+  readonly loneChunks = LONE_CHUNKS;
   milliseconds = 0;
   readonly #session: InferenceSession;
 

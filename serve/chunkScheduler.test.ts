@@ -33,8 +33,9 @@ describe('ChunkScheduler', () => {
         fc.integer({ min: 1, max: 5 }),
         fc.integer({ min: 1, max: 9 }),
         fc.integer({ min: 1, max: 3 }),
-        async (documents, maxBatch, chunkLength, callsAtOnce) => {
-          const runtime = new PlainRuntime({ chunkLength, callsAtOnce });
+        fc.integer({ min: 1, max: 4 }),
+        async (documents, maxBatch, chunkLength, callsAtOnce, loneChunks) => {
+          const runtime = new PlainRuntime({ chunkLength, callsAtOnce, loneLength: chunkLength * loneChunks });
           runtime.beforeCall = () => eventLoopTurns(1);
           const scheduler = new ChunkScheduler(runtime, { maxBatch, maxQueue: documents.length });
           const answers = await Promise.all(
@@ -96,6 +97,26 @@ describe('ChunkScheduler', () => {
       { lengths: [10, 10], counts: [0, 10] },
       { lengths: [2, 5], counts: [10, 20] },
     ]);
+  });
+
+  it('reads a document with nothing beside it in longer pieces, until others come', async () => {
+    const runtime = new PlainRuntime({ chunkLength: 10, loneLength: 30 });
+    const scheduler = new ChunkScheduler(runtime, { maxBatch: 2, maxQueue: 2 });
+    expectClose(await scheduler.classify(ids(65)), runtime.alone(ids(65)));
+    expect(runtime.calls.map(({ lengths }) => lengths)).toEqual([[30], [30], [5]]);
+    runtime.calls.length = 0;
+    let other: Promise<Float32Array> | undefined;
+    runtime.beforeCall = () => void (other ??= scheduler.classify(ids(15, 1)));
+    expectClose(await scheduler.classify(ids(65)), runtime.alone(ids(65)));
+    expectClose((await other) ?? new Float32Array(), runtime.alone(ids(15, 1)));
+    expect(runtime.calls.map(({ lengths }) => lengths)).toEqual([[30], [10, 10], [5, 5], [20]]);
+  });
+
+  it('tells of every chunk who asks for it, also where the document is alone', async () => {
+    const scheduler = new ChunkScheduler(new PlainRuntime({ chunkLength: 10, loneLength: 30 }), { maxBatch: 2, maxQueue: 2 });
+    const read: number[] = [];
+    await scheduler.classify(ids(25), { onChunk: (_, tokens) => read.push(tokens) });
+    expect(read).toEqual([10, 20, 25]);
   });
 
   it('cuts a long document short where most of the others in the call end, and loses nothing of it', async () => {

@@ -68,7 +68,8 @@ const MAX_RETRY_AFTER_SECONDS = 60;
  * next chunk of up to `maxBatch` of them, whatever their lengths and however far along they are, and makes one graph
  * call; finished documents are answered and leave, the others go to the end of the line. So nothing is cut off, and each
  * costs the same memory whatever its length. Long documents have few of the places while short ones wait: see TurnPlaces. How
- * much a turn reads depends on who is in it, so that little of a call is padding: see turnLength. Where the runtime can make several
+ * much a turn reads depends on who is in it, so that little of a call is padding: see turnLength; a document with nothing beside it is read in
+ * longer pieces. Where the runtime can make several
  * graph calls at a time, as many turns run, each with its share of the documents.
  *
  * Every document's answer is the one it would get alone: rows share a call, never a state.
@@ -199,7 +200,7 @@ export class ChunkScheduler {
     for (const document of batch) document.inTurn = true;
     const length = turnLength(
       batch.map((document) => document.ids.length - document.position),
-      this.#runtime.chunkLength,
+      this.#longestChunk(),
     );
     const chunks = batch.map((document) => document.ids.subarray(document.position, document.position + length));
     const started = performance.now();
@@ -220,6 +221,16 @@ export class ChunkScheduler {
         this.#finish(document, { error: new Error(`The runtime answered ${results.length} of ${batch.length} rows.`) });
       else this.#advance(document, result, chunks[row]?.length ?? 0);
     }
+  }
+
+  /**
+   * A document with nothing beside it is read in longer pieces where the runtime takes them, unless somebody wants to hear of each chunk:
+   * every call costs something, and most of all its way to another thread and back on a machine that was idle.
+   */
+  #longestChunk(): number {
+    const { chunkLength, loneLength = chunkLength } = this.#runtime;
+    const [first] = this.#line;
+    return this.#line.size === 1 && first?.onChunk === undefined ? loneLength : chunkLength;
   }
 
   /** Takes a chunk's result: the document leaves with its answer, or goes to the end of the line. */

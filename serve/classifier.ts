@@ -5,6 +5,7 @@ import type { MemberLogits } from './answers.ts';
 import { ChunkScheduler, type ChunkSchedulerOptions, type ClassifyOptions } from './chunkScheduler.ts';
 import type { ChunkResult, ClassifierRuntime, DocumentState, LoadedBundle } from './classifierRuntime.ts';
 import { encodeTokens, LocalEncoder, readingsOf, type DocumentEncoder, type EncodedDocument, type Reading } from './documentEncoder.ts';
+import { follow } from './signals.ts';
 
 export interface ClassifierOptions extends ChunkSchedulerOptions {
   /** Where texts become ids: in the thread that asks, unless told. Closed with the classifier when it can be. */
@@ -202,15 +203,15 @@ export class Classifier {
     { signal, onProgress, atOnce = documents.length }: ReadOptions,
     states?: readonly DocumentState[],
   ): Promise<ReadDocument[]> {
-    const ownFailure = new AbortController();
-    const eitherSignal = signal === undefined ? ownFailure.signal : AbortSignal.any([signal, ownFailure.signal]);
+    const failure = new AbortController();
+    const unfollow = follow(failure, [signal]);
     const readMember = (reader: Reader, member: number): Promise<ChunkResult[]> =>
       longestFirst(
         documents.map((readings) => readings[member] ?? new Int32Array()),
         atOnce,
         (ids, document) =>
           reader.scheduler.read(ids, {
-            signal: eitherSignal,
+            signal: failure.signal,
             state: states?.[member],
             onChunk: onProgress && ((logits, tokensRead) => onProgress({ document, member, logits, tokensRead, tokens: ids.length })),
           }),
@@ -222,8 +223,10 @@ export class Classifier {
         return { logits: results.map(({ logits }) => finite(logits)), states: results.map(({ state }) => state) };
       });
     } catch (error) {
-      ownFailure.abort(error);
+      failure.abort(error);
       throw error;
+    } finally {
+      unfollow();
     }
   }
 }

@@ -19,7 +19,7 @@ export interface DocumentState {
 
 /** The next piece of one document, with what the model remembers of the pieces before it. */
 export interface ChunkRow {
-  /** 1 to `chunkLength` token ids. */
+  /** 1 to `chunkLength` token ids; of a row with a call to itself, up to `loneLength`. */
   readonly tokens: Int32Array;
   readonly state: DocumentState;
 }
@@ -41,6 +41,8 @@ export interface ChunkResult {
 export interface ClassifierRuntime {
   /** The most tokens of a row. */
   readonly chunkLength: number;
+  /** The most tokens of a row that has a call to itself, where that is more than {@link chunkLength}. */
+  readonly loneLength?: number | undefined;
   /** Graph calls that may run at a time; one, unless told. */
   readonly callsAtOnce?: number | undefined;
   /** The state of a document of which nothing has been read. */

@@ -7,6 +7,8 @@ import { freshDocumentState } from './documentState.ts';
 export interface GraphSession {
   /** Calls that may run at a time; one, unless told. */
   readonly callsAtOnce?: number | undefined;
+  /** Chunks that a document with a call to itself may read in it; one, unless told. A graph takes any length. */
+  readonly loneChunks?: number | undefined;
   run(inputs: Readonly<Record<string, GraphInput>>): Promise<Record<string, Float32Array>>;
   release(): Promise<void>;
 }
@@ -14,6 +16,7 @@ export interface GraphSession {
 /** One member of a bundle on a loaded graph. All that differs between a server and the edge is the session. */
 export class GraphRuntime implements ClassifierRuntime {
   readonly chunkLength: number;
+  readonly loneLength: number;
   readonly callsAtOnce: number;
   readonly #sizes: BundleMember['sizes'];
   readonly #logitCount: number;
@@ -22,6 +25,7 @@ export class GraphRuntime implements ClassifierRuntime {
   /** @param logitCount how many logits the graph has for a document, see `outputCount`. */
   constructor({ sizes, chunkLength }: Pick<BundleMember, 'sizes' | 'chunkLength'>, logitCount: number, session: GraphSession) {
     this.chunkLength = chunkLength;
+    this.loneLength = chunkLength * (session.loneChunks ?? 1);
     this.callsAtOnce = session.callsAtOnce ?? 1;
     this.#sizes = sizes;
     this.#logitCount = logitCount;
@@ -34,9 +38,10 @@ export class GraphRuntime implements ClassifierRuntime {
 
   async run(rows: readonly ChunkRow[]): Promise<ChunkResult[]> {
     if (rows.length === 0) return [];
+    const longest = rows.length === 1 ? this.loneLength : this.chunkLength;
     for (const { tokens } of rows) {
-      if (tokens.length < 1 || tokens.length > this.chunkLength) {
-        throw new RangeError(`A chunk has ${tokens.length} tokens; the graph takes 1 to ${this.chunkLength}.`);
+      if (tokens.length < 1 || tokens.length > longest) {
+        throw new RangeError(`A chunk has ${tokens.length} tokens; the graph takes 1 to ${longest}.`);
       }
     }
     const outputs = await this.#session.run(packRows(rows, this.#sizes));

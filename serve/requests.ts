@@ -1,19 +1,27 @@
 /** What routes share: bodies in, texts checked, deadlines kept. */
-import type { Context } from 'hono';
+import type { Context, MiddlewareHandler } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 
 import { stripWhiteSpace } from '../text/codePoints.ts';
 import { deadlineError, HttpError } from './errors.ts';
-import type { Service } from './service.ts';
+import type { AppEnv, Service } from './service.ts';
+import { follow } from './signals.ts';
 
 /** Middleware: 413 for a body over the limit, before it is parsed. */
-export const limitBody = (maxBodyBytes: number) =>
-  bodyLimit({
-    maxSize: maxBodyBytes,
-    onError: () => {
-      throw new HttpError(413, 'body_too_large', `The body has more than ${maxBodyBytes} bytes. Send the texts in several requests.`);
-    },
-  });
+export function limitBody(maxBodyBytes: number): MiddlewareHandler<AppEnv> {
+  const refuse = (): never => {
+    throw new HttpError(413, 'body_too_large', `The body has more than ${maxBodyBytes} bytes. Send the texts in several requests.`);
+  };
+  const countBytes = bodyLimit({ maxSize: maxBodyBytes, onError: refuse });
+  return async (context, next) => {
+    const { headers } = context.req.raw;
+    const stated = headers.get('content-length');
+    // A body that does not say how long it is must be counted as it comes, by way of web streams, which cost more than all else of a short one.
+    if (stated === null || headers.has('transfer-encoding')) return countBytes(context, next);
+    if (Number(stated) > maxBodyBytes) refuse();
+    return next();
+  };
+}
 
 /**
  * The body of a request, parsed.
@@ -27,8 +35,7 @@ export async function readJson({ req }: Context): Promise<unknown> {
 
 /**
  * Runs with a signal that is aborted when the client leaves, when the server gives up what is in flight, and with a 504 when the
- * time is over. Not AbortSignal.timeout: combined with others, Node 24 keeps that one in memory until its time has come, which
- * under load are a hundred thousand signals.
+ * time is over.
  */
 export async function withDeadline<Result>(
   context: Context,
@@ -37,11 +44,12 @@ export async function withDeadline<Result>(
 ): Promise<Result> {
   const deadline = new AbortController();
   const timer = setTimeout(() => deadline.abort(deadlineError()), limits.deadlineMilliseconds);
-  const signals = [context.req.raw.signal, deadline.signal, ...(shutdown === undefined ? [] : [shutdown])];
+  const unfollow = follow(deadline, [context.req.raw.signal, shutdown]);
   try {
-    return await run(AbortSignal.any(signals));
+    return await run(deadline.signal);
   } finally {
     clearTimeout(timer);
+    unfollow();
   }
 }
 

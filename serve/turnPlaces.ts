@@ -1,5 +1,5 @@
 /** A document with more chunks than this left is a long one. */
-const SHORT_CHUNKS = 5;
+export const SHORT_CHUNKS = 5;
 /** Share of a turn's places that long documents have while short ones are in the line. */
 const LONG_SHARE = 1 / 8;
 

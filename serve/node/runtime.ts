@@ -7,7 +7,7 @@ import type { GraphInput } from '../chunkTensors.ts';
 import type { LoadedBundle, LoadedMember } from '../classifierRuntime.ts';
 import { GraphRuntime, type GraphSession } from '../graphRuntime.ts';
 import type { GraphAnswer, GraphCall, GraphThreadData } from './graphThread.ts';
-import { SPIN_MICROSECONDS } from './sessionOptions.ts';
+import { LONE_CHUNKS, SPIN_MICROSECONDS } from './sessionOptions.ts';
 import { ThreadCaller } from './threadCalls.ts';
 
 export interface NodeRuntimeOptions {
@@ -56,11 +56,14 @@ type Caller = ThreadCaller<GraphCall, GraphAnswer>;
  */
 class GraphThreads implements GraphSession {
   readonly callsAtOnce: number;
+  /** Whoever comes meanwhile is read in another thread, so nobody waits for a longer call. */
+  readonly loneChunks: number;
   readonly #shares: readonly Caller[];
   readonly #whole: Caller | undefined;
 
   private constructor(shares: readonly Caller[], whole: Caller | undefined) {
     this.callsAtOnce = shares.length;
+    this.loneChunks = whole === undefined ? 1 : LONE_CHUNKS;
     this.#shares = shares;
     this.#whole = whole;
   }

@@ -1,5 +1,7 @@
 import type { InferenceSession } from 'onnxruntime-node';
 
+import { SHORT_CHUNKS } from '../turnPlaces.ts';
+
 /** How a call's threads share it. */
 export interface CallThreads {
   readonly threads: number;
@@ -12,6 +14,9 @@ export interface CallThreads {
  * between takes longer than what they share.
  */
 export const SPIN_MICROSECONDS = 50;
+
+/** Chunks that such a call reads at most: as many as a document has that is not a long one. */
+export const LONE_CHUNKS = SHORT_CHUNKS;
 
 /** How the server opens a graph on onnxruntime-node. */
 export function sessionOptions({ threads, spinMicroseconds }: CallThreads): InferenceSession.SessionOptions {

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-import { writeTinyBundle } from '../../test/fixtures/tinyClassifier.ts';
+import { tinyDocument, writeTinyBundle } from '../../test/fixtures/tinyClassifier.ts';
+import { ChunkScheduler } from '../chunkScheduler.ts';
 import { LocalEncoder, readingsOf } from '../documentEncoder.ts';
 import { loadBundle } from './runtime.ts';
 import { article, SIZES } from './testSupport.ts';
@@ -90,6 +91,8 @@ describe('several graph calls at a time', () => {
       const [one, two] = [loaded, several].map(({ members }) => members[0]?.runtime);
       if (one === undefined || two === undefined) throw new Error('A bundle has a member.');
       expect([one.callsAtOnce, two.callsAtOnce]).toEqual([1, 2]);
+      // Only where another call can be made meanwhile is one longer than a chunk.
+      expect([one.loneLength, two.loneLength]).toEqual([one.chunkLength, 5 * one.chunkLength]);
       const rows = [4, 9, 17].map((length) => ({ tokens: new Int32Array(length).fill(length), state: one.freshState() }));
       const expected = await one.run(rows);
       // Alone with all threads; then beside others; then one more than there are threads for.
@@ -99,6 +102,29 @@ describe('several graph calls at a time', () => {
         for (const [row, { logits }] of expected.entries())
           for (const [place, logit] of logits.entries()) expect(answers[row]?.logits[place]).toBeCloseTo(logit, 5);
       }
+    } finally {
+      for (const { runtime } of several.members) await runtime.dispose();
+    }
+  });
+});
+
+describe('a document with nothing beside it', () => {
+  it('is read in fewer calls, and its answer is the same', async () => {
+    const several = await loadBundle(folder, { threads: 2, callsAtOnce: 2 });
+    const lengths: number[] = [];
+    const onTurn = ({ tokens }: { readonly tokens: number }) => lengths.push(tokens);
+    try {
+      const [runtime] = several.members.map((member) => member.runtime);
+      if (runtime === undefined) throw new Error('A bundle has a member.');
+      const { chunkLength } = runtime;
+      const ids = tinyDocument(7 * chunkLength + 3, { seed: 4 });
+      const scheduler = new ChunkScheduler(runtime, { maxBatch: 4, maxQueue: 4, onTurn });
+      const whole = await scheduler.read(ids);
+      expect(lengths).toEqual([5 * chunkLength, 2 * chunkLength + 3]);
+      const chunked = await scheduler.read(ids, { onChunk: () => {} });
+      expect(lengths.slice(2)).toEqual([...Array.from({ length: 7 }, () => chunkLength), 3]);
+      for (const [place, logit] of chunked.logits.entries()) expect(whole.logits[place]).toBeCloseTo(logit, 5);
+      expect(whole.state.count).toBe(chunked.state.count);
     } finally {
       for (const { runtime } of several.members) await runtime.dispose();
     }
