@@ -4,6 +4,7 @@ import { Agent, request } from 'node:http';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
+import { DEFAULT_LIMITS } from '../serve/limits.ts';
 import { projectFolder } from '../trainer/engine/cache.ts';
 import { version } from '../trainer/version.ts';
 import { inParallel } from './inParallel.ts';
@@ -23,8 +24,8 @@ export interface ServedBundleOptions {
   readonly maxBatch: number;
 }
 
-/** The server's default, which more clients than this need more of. */
-const DEFAULT_QUEUE = 256;
+/** How much of the server's log is kept for the case that it fails. */
+const KEPT_CHARACTERS = 4000;
 
 /** The contender that is `ulmfit serve`, a process of its own, asked over HTTP by this one. */
 export class ServedBundle implements Player {
@@ -33,18 +34,21 @@ export class ServedBundle implements Player {
   readonly #options: ServedBundleOptions;
   readonly #child: ChildProcessByStdio<null, Readable, Readable>;
   readonly #agent = new Agent({ keepAlive: true });
-  readonly #errors: string[] = [];
+  #errors = '';
   #url = '';
 
   private constructor(options: ServedBundleOptions) {
     this.name = options.name;
     this.#options = options;
     const { bundle, clients, maxBatch } = options;
-    const queue = Math.max(DEFAULT_QUEUE, clients);
+    // Every client has one document in flight.
+    const queue = Math.max(DEFAULT_LIMITS.maxQueue, clients);
     const args = ['serve', bundle, '--port', '0', '--max-batch', String(maxBatch), '--max-queue', String(queue)];
     const program = join(projectFolder(), 'trainer', 'bin.mjs');
     this.#child = spawn(process.execPath, [program, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
-    createInterface({ input: this.#child.stderr }).on('line', (line) => this.#errors.push(line));
+    this.#child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      this.#errors = (this.#errors + text).slice(-KEPT_CHARACTERS);
+    });
   }
 
   /**
@@ -61,7 +65,7 @@ export class ServedBundle implements Player {
       served.#child.stdout.resume();
       return served;
     }
-    throw new Error(`${options.name} does not start:\n${served.#errors.join('\n')}`);
+    throw new Error(`${options.name} does not start:\n${served.#errors}`);
   }
 
   async run(steps: readonly number[]): Promise<number> {
@@ -121,7 +125,7 @@ export class ServedBundle implements Player {
   }
 
   get #pid(): number {
-    if (this.#child.pid === undefined) throw new Error(`${this.name} did not start: ${this.#errors.join('\n')}`);
+    if (this.#child.pid === undefined) throw new Error(`${this.name} did not start: ${this.#errors}`);
     return this.#child.pid;
   }
 

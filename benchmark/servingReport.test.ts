@@ -100,7 +100,7 @@ test('what only a server has', () => {
 test('the conditions in words', () => {
   const [conditions, ...notes] = servingNotes(RESULT);
   expect(conditions).toMatch(
-    /^2 × Abacus, 8 GiB \(\); small: 100 documents of 280 tokens on average, 15000 words\. .*64 requests at a time, each of one document, up to 16 in a graph call;/,
+    /^2 × Abacus, 8 GiB \(\); small: 100 documents of 280 tokens on average, 15000 words, 2 repeats\. .*64 requests at a time, each of one document, up to 16 in a graph call;/,
   );
   expect(notes).toEqual([
     'Short texts: 100 tokens from 8 clients, alone and beside 2 clients with documents of 10000 words.',

@@ -79,16 +79,16 @@ function loadRows(measurement: ServingMeasurement): string[][] {
 }
 
 /** What a reader must know besides the tables. */
-export function servingNotes({ machine, repeats, clients, maxBatch, measurements }: ServingBenchmark): string[] {
+export function servingNotes({ machine, clients, maxBatch, measurements }: ServingBenchmark): string[] {
   const [first] = measurements;
   const skipped = new Set(
     measurements.flatMap((one) => Object.entries(one.skipped).map(([name, why]) => `${name} was not measured: ${why.skipped}.`)),
   );
   const disturbed = measurements.filter(({ otherLoad }) => otherLoad.median > LARGEST_OTHER_LOAD);
   return [
-    `${machineText(machine)}; ${measurements.map(({ preset, documents, tokens, sizes }) => `${preset}: ${documents} documents of ${(tokens / documents).toFixed(0)} tokens on average, ${sizes.vocabulary} words`).join('; ')}. ` +
+    `${machineText(machine)}; ${measurements.map(workText).join('; ')}. ` +
       `Ours over HTTP from text, ${clients} requests at a time, each of one document, up to ${maxBatch} in a graph call; the peers from token ids, in batches of 32 of like length. ` +
-      `Medians of ${repeats} repeats, in turns; ratios: median [least – greatest] of the repeats' own, of documents/s above 1 and of milliseconds below 1 where ours is faster.`,
+      `Medians of the repeats, in turns, in another order each time; ratios: median [least – greatest] of the repeats' own, of documents/s above 1 and of milliseconds below 1 where ours is faster.`,
     ...(first?.loads[0] === undefined ? [] : [mixedText(first.loads[0].mixed)]),
     ...skipped,
     ...disturbed.map(
@@ -97,6 +97,11 @@ export function servingNotes({ machine, repeats, clients, maxBatch, measurements
         'Measure again on an idle machine: these figures cannot be trusted.',
     ),
   ];
+}
+
+function workText({ preset, documents, tokens, sizes, contenders }: ServingMeasurement): string {
+  const repeats = contenders[0]?.seconds.all.length ?? 0;
+  return `${preset}: ${documents} documents of ${(tokens / documents).toFixed(0)} tokens on average, ${sizes.vocabulary} words, ${repeats} repeats`;
 }
 
 function mixedText({ shortTokens, shortClients, longWords, longClients }: ServingMeasurement['loads'][number]['mixed']): string {
