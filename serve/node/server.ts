@@ -98,7 +98,7 @@ export async function startServer(bundles: string | readonly ModelSource[], opti
       return response;
     },
   }) as Server & { closeAllConnections(): void };
-  const answering = responsesOf(server);
+  const answered = openResponses(server);
   limitSlowRequests(server, options.requestMilliseconds ?? DEFAULTS.requestMilliseconds);
 
   const reload = async (): Promise<void> => {
@@ -121,7 +121,7 @@ export async function startServer(bundles: string | readonly ModelSource[], opti
         return models.default.classifier;
       },
       reload,
-      stop: () => (stopping ??= closeGracefully(server, answering, shutdown, drainMilliseconds).then(() => models.dispose())),
+      stop: () => (stopping ??= closeGracefully(server, answered, shutdown, drainMilliseconds).then(() => models.dispose())),
     };
   } catch (error) {
     await models.dispose();
@@ -151,14 +151,28 @@ function listenError(error: NodeJS.ErrnoException, host: string, port: number): 
   return reason === undefined ? error : new UserError(`Cannot listen on ${host}, port ${port}. ${reason}.`);
 }
 
-/** The responses that are not finished: kept up to date from now on. */
-function responsesOf(server: Server): ReadonlySet<ServerResponse> {
-  const responses = new Set<ServerResponse>();
+/**
+ * Counts the responses that are not finished. They are not kept in a Set: V8 links the table of a Set that grows or shrinks to its next one, and
+ * takes all that a dead table leads to for alive until it collects old objects. So each request, with all that hangs on it, would become one.
+ *
+ * @returns what resolves once those that are open at its call are finished
+ */
+function openResponses(server: Server): () => Promise<void> {
+  let open = 0;
+  let closing: PromiseWithResolvers<void> | undefined;
   server.on('request', (_request: IncomingMessage, response: ServerResponse) => {
-    responses.add(response);
-    response.once('close', () => responses.delete(response));
+    if (closing !== undefined) return;
+    open += 1;
+    response.once('close', () => {
+      open -= 1;
+      if (open === 0) closing?.resolve();
+    });
   });
-  return responses;
+  return () => {
+    closing = Promise.withResolvers();
+    if (open === 0) closing.resolve();
+    return closing.promise;
+  };
 }
 
 /**
@@ -167,13 +181,13 @@ function responsesOf(server: Server): ReadonlySet<ServerResponse> {
  */
 async function closeGracefully(
   server: Server & { closeAllConnections(): void },
-  answering: ReadonlySet<ServerResponse>,
+  answered: () => Promise<void>,
   shutdown: AbortController,
   drainMilliseconds: number,
 ): Promise<void> {
   const giveUp = setTimeout(() => shutdown.abort(stoppingError()), drainMilliseconds);
   const cutOff = setTimeout(() => server.closeAllConnections(), drainMilliseconds + LAST_ANSWERS_MILLISECONDS);
-  await Promise.all(Array.from(answering, (response) => new Promise<void>((resolve) => response.once('close', () => resolve()))));
+  await answered();
   await new Promise<void>((resolve) => {
     server.close(() => resolve());
   });
