@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { request, type IncomingMessage } from 'node:http';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -121,23 +122,33 @@ describe('the server', () => {
   });
 
   it('drops the documents of a client that hangs up', async () => {
-    const text = article(60_000);
-    const body = JSON.stringify({ inputs: text });
+    const tokensRead = async () => {
+      const metrics = await (await fetch(`${server.url}/metrics`)).text();
+      return Number(/^ulmfit_tokens_total (\d+)$/m.exec(metrics)?.[1]);
+    };
+    const words = 60_000;
+    const body = JSON.stringify({ inputs: article(words) });
+    const before = await tokensRead();
     const socket = connect(Number(new URL(server.url).port), '127.0.0.1');
     socket.write(
       `POST /v1/classify HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
     );
     await expect.poll(() => server.classifier.inFlight, POLL).toBe(1);
     socket.destroy();
-    await expect.poll(() => server.classifier.inFlight, { timeout: 500, interval: 5 }).toBe(0);
+    await expect.poll(() => server.classifier.inFlight, POLL).toBe(0);
+    expect((await tokensRead()) - before).toBeLessThan(words);
     expect((await post(server.url, { inputs: 'good' })).status).toBe(200);
   });
 
   it('survives a client that hangs up in the middle of its body', async () => {
     const socket = connect(Number(new URL(server.url).port), '127.0.0.1');
-    socket.write('POST /v1/classify HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n{"inputs": "go');
-    await once(socket, 'connect');
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    // The server asks for the body as soon as it has the head, and so has begun the request.
+    const asked = once(socket, 'data');
+    const head =
+      'POST /v1/classify HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 1000\r\nexpect: 100-continue\r\n\r\n';
+    socket.write(head);
+    expect(String((await asked)[0])).toMatch(/^HTTP\/1\.1 100 /);
+    await new Promise((resolve) => socket.write('{"inputs": "go', resolve));
     socket.destroy();
     expect((await post(server.url, { inputs: 'good' })).status).toBe(200);
   });
@@ -197,7 +208,8 @@ describe('stop', () => {
 
   it('tells whoever asks meanwhile that it stops, and health checks that it lives', async () => {
     const stopping = await startServer(bundle, { port: 0, threads: 1 });
-    const busy = post(stopping.url, { inputs: article(20_000) });
+    // Long enough to be read for longer than all that is asked here takes.
+    const busy = post(stopping.url, { inputs: article(50_000) });
     await expect.poll(() => stopping.classifier.inFlight, POLL).toBe(1);
     const stopped = stopping.stop();
     const statuses = await Promise.all(
@@ -221,15 +233,17 @@ describe('stop', () => {
 
   it('answers 503 on a connection that was open already, and closes it', async () => {
     const stopping = await startServer(bundle, { port: 0, threads: 1 });
-    const busy = post(stopping.url, { inputs: article(20_000) });
+    const busy = post(stopping.url, { inputs: article(50_000) });
     await expect.poll(() => stopping.classifier.inFlight, POLL).toBe(1);
-    // The request's head is half sent when the server stops, so that the connection is in use.
+    // One request is answered, and the head of the next one half sent, when the server stops: the connection is in use.
     const socket = connect(Number(new URL(stopping.url).port), '127.0.0.1');
     let answer = '';
     socket.on('data', (data) => (answer += data.toString()));
-    socket.write('POST /v1/classify HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n');
-    await once(socket, 'connect');
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    socket.write(
+      'GET /v2/health/live HTTP/1.1\r\nhost: x\r\n\r\nPOST /v1/classify HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n',
+    );
+    await expect.poll(() => answer, POLL).toMatch(/^HTTP\/1\.1 200 [^]*\}$/);
+    answer = '';
     const stopped = stopping.stop();
     const closed = once(socket, 'close');
     socket.write('content-length: 18\r\n\r\n{"inputs": "good"}');
@@ -263,13 +277,23 @@ describe('the serve command', () => {
     child.stdout.on('data', (data: Buffer) => (output += data.toString()));
     child.stderr.on('data', (data: Buffer) => (errors += data.toString()));
     const exited = once(child, 'exit');
-    await expect.poll(() => output, { timeout: 20_000 }).toMatch(/\n/);
+    await expect.poll(() => output, POLL).toMatch(/\n/);
     const url = /^listening on (http:\/\/127\.0\.0\.1:\d+)\n$/.exec(output)?.[1] ?? '';
-    expect(errors).toContain(`curl ${url}/v1/classify`);
-    const inFlight = post(url, { inputs: article(20_000) });
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    const inFlight = request(`${url}/v1/classify`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', expect: '100-continue' },
+    });
+    inFlight.flushHeaders();
+    const answered = once(inFlight, 'response') as Promise<[IncomingMessage]>;
+    // The server has begun the request when it asks for its body.
+    await once(inFlight, 'continue');
     child.kill('SIGTERM');
-    expect((await inFlight).status).toBe(200);
+    await expect.poll(() => errors, POLL).toContain('Stopping: finishing what is in flight.');
+    inFlight.end(JSON.stringify({ inputs: article(2_000) }));
+    const [response] = await answered;
+    response.resume();
+    expect(response.statusCode).toBe(200);
     expect(await exited).toEqual([0, null]);
+    expect(errors).toContain(`curl ${url}/v1/classify`);
   });
 });

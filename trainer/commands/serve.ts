@@ -71,10 +71,12 @@ export async function serve(bundles: readonly string[], options: ServeOptions = 
     console.error(`${name} ${current.version} (${task === 'regression' ? 'a number' : labels.join(', ')})`);
   }
   console.error(`Try it:\n${exampleRequest(server.url, keys !== undefined)}`);
-  console.log(`listening on ${server.url}`);
   const reload = () => void server.reload();
   process.on('SIGHUP', reload);
-  await stopSignal();
+  const stop = stopSignal();
+  // Last: whoever reads this line may send a signal at once.
+  console.log(`listening on ${server.url}`);
+  await stop;
   process.off('SIGHUP', reload);
   console.error('Stopping: finishing what is in flight.');
   await server.stop();
