@@ -104,6 +104,13 @@ export class ServedBundle implements Player {
     }
   }
 
+  /** Asks `GET /health`; the milliseconds to its answer. */
+  async checkHealth(): Promise<number> {
+    const start = performance.now();
+    await this.#ask('GET', '/health');
+    return performance.now() - start;
+  }
+
   /** Of the server, and of this process, which is its clients. */
   processorTicks(): number {
     return ticksOfProcessTree(this.#pid) + ticksOfProcess(process.pid);
@@ -129,29 +136,33 @@ export class ServedBundle implements Player {
     return this.#child.pid;
   }
 
-  /** @throws Error where the answer is not one with status 200 */
   #classify(text: string, signal?: AbortSignal): Promise<void> {
+    return this.#ask('POST', '/v1/classify', JSON.stringify({ inputs: text }), signal);
+  }
+
+  /** @throws Error where the answer is not one with status 200 */
+  #ask(method: string, path: string, body?: string, signal?: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
       const sent = request(
-        `${this.#url}/v1/classify`,
+        this.#url + path,
         {
-          method: 'POST',
+          method,
           agent: this.#agent,
-          headers: { 'content-type': 'application/json' },
+          ...(body !== undefined && { headers: { 'content-type': 'application/json' } }),
           ...(signal !== undefined && { signal }),
         },
         (response) => {
-          let body = '';
-          response.setEncoding('utf8').on('data', (part: string) => (body += part));
+          let answer = '';
+          response.setEncoding('utf8').on('data', (part: string) => (answer += part));
           response.on('error', reject);
           response.on('end', () => {
             if (response.statusCode === 200) resolve();
-            else reject(new Error(`${this.name} answered with status ${response.statusCode}: ${body}`));
+            else reject(new Error(`${this.name} answered with status ${response.statusCode}: ${answer}`));
           });
         },
       );
       sent.on('error', reject);
-      sent.end(JSON.stringify({ inputs: text }));
+      sent.end(body);
     });
   }
 }

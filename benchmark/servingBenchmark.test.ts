@@ -59,10 +59,15 @@ test.skipIf(ENGINE_MISSING)(
     const [load] = measurement?.loads ?? [];
     expect(load).toMatchObject({ precision: 'fp32', mixed: { longWords: 10_000 }, memory: { requests: 100 } });
     expect(load?.mixed.ratio.median).toBeCloseTo((load?.mixed.mixedP95.median ?? 0) / (load?.mixed.aloneP95.median ?? 0), 9);
+    for (const { all, min } of load === undefined ? [] : [load.health.idle, load.health.busy]) {
+      expect(all).toHaveLength(200);
+      expect(min).toBeGreaterThan(0);
+    }
+    expect(load?.health).toMatchObject({ clients: 4, hugeWords: 200_000 });
     expect(load?.memory?.mebibytes).toHaveLength(10);
     expect(Math.min(...(load?.memory?.mebibytes ?? [0]))).toBeGreaterThan(30);
   },
-  120_000,
+  240_000,
 );
 
 test.skipIf(ENGINE_MISSING || !existsSync(python))(

@@ -9,7 +9,7 @@ import { GRAPH, OURS } from './names.ts';
 import { servingPeerCommand, SERVING_PEERS, type Peer } from './peer.ts';
 import { exportRandomClassifier, writeRandomClassifier, type BundlePrecision } from './randomClassifier.ts';
 import { ServedBundle } from './servedBundle.ts';
-import { measureMemory, measureMixed, type Memory, type Mixed } from './servingLoads.ts';
+import { measureHealth, measureMemory, measureMixed, type Health, type Memory, type Mixed } from './servingLoads.ts';
 import { ALL, SINGLE, servingTexts, writeWork, type ServingTexts } from './servingWork.ts';
 import { spread, type Skipped, type Spread } from './statistics.ts';
 import { ANY_LOAD, takeTurns, type Player, type TurnsOutcome } from './turns.ts';
@@ -41,13 +41,21 @@ export interface ServingMeasurement {
   /** Peers that were left out, by name. */
   readonly skipped: Readonly<Record<string, Skipped>>;
   /** Our servers under other loads. */
-  readonly loads: readonly { readonly precision: BundlePrecision; readonly mixed: Mixed; readonly memory?: Memory }[];
+  readonly loads: readonly ServingLoads[];
   /** Processors that something else kept busy, each repeat: see `Repeat` in turns.ts. */
   readonly otherLoad: Spread;
   /** Repeats that were measured again because others had disturbed them. */
   readonly discarded: number;
   /** The contenders in the order of their turns, each repeat, and each time that the one text was classified. */
   readonly orders: { readonly all: TurnsOutcome['orders']; readonly single: TurnsOutcome['orders'] };
+}
+
+/** What was measured of one of our servers under loads that only a server has. */
+export interface ServingLoads {
+  readonly precision: BundlePrecision;
+  readonly mixed: Mixed;
+  readonly health: Health;
+  readonly memory?: Memory;
 }
 
 /** Speed and memory of one contender. */
@@ -110,16 +118,18 @@ async function measurePreset(preset: Preset, options: ServingBenchmarkOptions): 
     await startAll(started, folder, texts, options);
     const turns = await measureTurns(preset, started.players, options);
     for (const { player, kind } of started.players) if (kind !== 'ours') await player.stop();
-    const loads: ServingMeasurement['loads'][number][] = [];
+    const loads: ServingLoads[] = [];
     for (const [precision, server] of started.served) {
       options.log(`${preset} ${precision}: short texts beside long ones`);
       const mixed = await measureMixed(server, options.repeats);
-      if (options.requests > 0) options.log(`${preset} ${precision}: ${options.requests} short requests`);
-      loads.push({
-        precision,
-        mixed,
-        ...(options.requests > 0 && { memory: await measureMemory(server, options.requests, options.clients) }),
-      });
+      let memory: Memory | undefined;
+      if (options.requests > 0) {
+        options.log(`${preset} ${precision}: ${options.requests} short requests`);
+        memory = await measureMemory(server, options.requests, options.clients);
+      }
+      options.log(`${preset} ${precision}: health checks under load`);
+      const health = await measureHealth(server, options.clients);
+      loads.push({ precision, mixed, health, ...(memory !== undefined && { memory }) });
     }
     const { sizes, ids } = texts;
     return {

@@ -1,4 +1,5 @@
-/** Loads that only a server has: long documents beside short ones, and a hundred thousand requests. */
+/** Loads that only a server has: long documents beside short ones, health checks meanwhile, and a hundred thousand requests. */
+import { setTimeout } from 'node:timers/promises';
 import type { ServedBundle } from './servedBundle.ts';
 import { wordsOf } from './servingWork.ts';
 import { pairedRatios, percentile, spread, type Spread } from './statistics.ts';
@@ -13,6 +14,18 @@ export interface Mixed {
   readonly aloneP95: Spread;
   readonly mixedP95: Spread;
   readonly ratio: Spread;
+}
+
+/** How long health checks take, one after the other, with nothing else to do, and while the server computes all it can. */
+export interface Health {
+  /** Milliseconds of each. */
+  readonly idle: Spread;
+  readonly busy: Spread;
+  /** Who keeps the server busy, each with one document after the other. */
+  readonly clients: number;
+  readonly words: number;
+  readonly hugeClients: number;
+  readonly hugeWords: number;
 }
 
 /** Memory of the server while it answers short requests. */
@@ -30,6 +43,11 @@ const SHORT_CLIENTS = 8;
 const SHORT_REQUESTS = 400;
 const LONG_WORDS = 10_000;
 const LONG_CLIENTS = 2;
+const HEALTH_CHECKS = 200;
+const HEALTH_PAUSE = 10;
+const HEALTH_WORDS = 300;
+const HUGE_WORDS = 200_000;
+const HUGE_CLIENTS = 2;
 const TENTHS = 10;
 
 /** Short texts alone and beside long documents, in turns. */
@@ -57,6 +75,27 @@ export async function measureMixed(server: ServedBundle, repeats: number): Promi
     mixedP95: spread(mixed),
     ratio: pairedRatios(mixed, alone),
   };
+}
+
+/** Health checks alone, and beside documents of some hundred words from all clients and bodies of a megabyte from two more. */
+export async function measureHealth(server: ServedBundle, clients: number): Promise<Health> {
+  const checks = async (): Promise<number[]> => {
+    const milliseconds: number[] = [];
+    for (let check = 0; check < HEALTH_CHECKS; check++) {
+      milliseconds.push(await server.checkHealth());
+      await setTimeout(HEALTH_PAUSE);
+    }
+    return milliseconds;
+  };
+  await server.checkHealth();
+  const idle = await checks();
+  const enough = new AbortController();
+  const texts = [...new Array<string>(clients).fill(wordsOf(HEALTH_WORDS)), ...new Array<string>(HUGE_CLIENTS).fill(wordsOf(HUGE_WORDS))];
+  const readers = texts.map((text) => server.classifyUntil(text, enough.signal));
+  const busy = await checks();
+  enough.abort();
+  await Promise.all(readers);
+  return { idle: spread(idle), busy: spread(busy), clients, words: HEALTH_WORDS, hugeClients: HUGE_CLIENTS, hugeWords: HUGE_WORDS };
 }
 
 /** Short requests, so many at a time; the first tenth warms up. */

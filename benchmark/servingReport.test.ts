@@ -45,6 +45,7 @@ const RESULT: ServingBenchmark = {
             mixedP95: spread([30, 33]),
             ratio: spread([1.5, 1.5]),
           },
+          health: { idle: spread([0.5, 1.5]), busy: spread([2, 12]), clients: 64, words: 300, hugeClients: 2, hugeWords: 200_000 },
           memory: { requests: 100_000, requestsPerSecond: 1500.4, mebibytes: [200, 204], growth: 1.02 },
         },
       ],
@@ -89,6 +90,8 @@ test('what only a server has', () => {
     '21',
     '32',
     '1.50 [1.50 – 1.50]',
+    '1.5',
+    '11.9',
     '100000',
     '1500',
     '200',
@@ -104,6 +107,7 @@ test('the conditions in words', () => {
   );
   expect(notes).toEqual([
     'Short texts: 100 tokens from 8 clients, alone and beside 2 clients with documents of 10000 words.',
+    'Health: 2 checks one after the other, alone and beside 64 clients with documents of 300 words and 2 with documents of 200000 words.',
     'PyTorch int8 was not measured: it is not installed.',
     'small: other programs kept 0.30 processors busy meanwhile. Measure again on an idle machine: these figures cannot be trusted.',
   ]);

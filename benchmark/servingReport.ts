@@ -1,4 +1,4 @@
-import type { ServingBenchmark, ServingMeasurement, ServingSpeed } from './servingBenchmark.ts';
+import type { ServingBenchmark, ServingLoads, ServingMeasurement, ServingSpeed } from './servingBenchmark.ts';
 import { SINGLE_TOKENS } from './servingWork.ts';
 import { pairedRatios, percentile, spread, type Spread } from './statistics.ts';
 import { machineText, ratioText, speedText, type Rows } from './tables.ts';
@@ -47,6 +47,8 @@ export function servingLoadRows({ measurements }: ServingBenchmark): Rows {
     'short p95 ms',
     'beside long ones',
     'ratio',
+    'health p99 ms',
+    'under load',
     'requests',
     'requests/s',
     'MiB after a tenth',
@@ -57,7 +59,7 @@ export function servingLoadRows({ measurements }: ServingBenchmark): Rows {
 }
 
 function loadRows(measurement: ServingMeasurement): string[][] {
-  return measurement.loads.map(({ precision, mixed, memory }) => {
+  return measurement.loads.map(({ precision, mixed, health, memory }) => {
     const ours = measurement.contenders.find(({ name, kind }) => kind === 'ours' && name.endsWith(precision));
     const outside = ours === undefined ? undefined : ratio(ours.seconds, graphOf(measurement, ours)?.seconds);
     return [
@@ -66,6 +68,7 @@ function loadRows(measurement: ServingMeasurement): string[][] {
       mixed.aloneP95.median.toFixed(0),
       mixed.mixedP95.median.toFixed(0),
       ratioText(mixed.ratio),
+      ...[health.idle, health.busy].map(({ all }) => percentile(all, 0.99).toFixed(1)),
       ...(memory === undefined
         ? ['–', '–', '–', '–', '–']
         : [
@@ -89,7 +92,7 @@ export function servingNotes({ machine, clients, maxBatch, measurements }: Servi
     `${machineText(machine)}; ${measurements.map(workText).join('; ')}. ` +
       `Ours over HTTP from text, ${clients} requests at a time, each of one document, up to ${maxBatch} in a graph call; the peers from token ids, in batches of 32 of like length. ` +
       `Medians of the repeats, in turns, in another order each time; ratios: median [least – greatest] of the repeats' own, of documents/s above 1 and of milliseconds below 1 where ours is faster.`,
-    ...(first?.loads[0] === undefined ? [] : [mixedText(first.loads[0].mixed)]),
+    ...(first?.loads[0] === undefined ? [] : [mixedText(first.loads[0].mixed), healthText(first.loads[0].health)]),
     ...skipped,
     ...disturbed.map(
       ({ preset, otherLoad }) =>
@@ -104,8 +107,15 @@ function workText({ preset, documents, tokens, sizes, contenders }: ServingMeasu
   return `${preset}: ${documents} documents of ${(tokens / documents).toFixed(0)} tokens on average, ${sizes.vocabulary} words, ${repeats} repeats`;
 }
 
-function mixedText({ shortTokens, shortClients, longWords, longClients }: ServingMeasurement['loads'][number]['mixed']): string {
+function mixedText({ shortTokens, shortClients, longWords, longClients }: ServingLoads['mixed']): string {
   return `Short texts: ${shortTokens} tokens from ${shortClients} clients, alone and beside ${longClients} clients with documents of ${longWords} words.`;
+}
+
+function healthText({ idle, clients, words, hugeClients, hugeWords }: ServingLoads['health']): string {
+  return (
+    `Health: ${idle.all.length} checks one after the other, alone and beside ${clients} clients with documents of ${words} words ` +
+    `and ${hugeClients} with documents of ${hugeWords} words.`
+  );
 }
 
 /** The peer with the least of something. */
