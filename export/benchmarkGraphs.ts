@@ -30,13 +30,21 @@ const { values: flags } = parseArgs({
   options: {
     preset: { type: 'string', default: 'small' },
     rounds: { type: 'string', default: '7' },
-    threads: { type: 'string', default: '0' },
+    threads: { type: 'string', default: '0' }, // onnxruntime's own choice
   },
 });
 
 const sizes: ModelSizes | undefined = PRESETS[flags.preset as Preset];
 if (sizes === undefined) {
   console.error(`There is no preset "${flags.preset}"; choose ${Object.keys(PRESETS).join(' or ')}.`);
+  process.exit(2);
+}
+for (const [name, smallest] of [
+  ['rounds', 1],
+  ['threads', 0],
+] as const) {
+  if (/^\d+$/.test(flags[name]) && Number(flags[name]) >= smallest) continue;
+  console.error(`--${name} is "${flags[name]}"; it must be a whole number of at least ${smallest}.`);
   process.exit(2);
 }
 const folder = await mkdtemp(join(tmpdir(), 'ulmfit-graphs-'));
