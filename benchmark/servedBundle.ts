@@ -27,6 +27,9 @@ export interface ServedBundleOptions {
 /** How much of the server's log is kept for the case that it fails. */
 const KEPT_CHARACTERS = 4000;
 
+/** As serve/deploy starts Node: what is young has a room of fixed size, so that memory does not grow under load. */
+const NODE_FLAGS = ['--max-semi-space-size=16'];
+
 /** The contender that is `ulmfit serve`, a process of its own, asked over HTTP by this one. */
 export class ServedBundle implements Player {
   readonly name: string;
@@ -45,7 +48,7 @@ export class ServedBundle implements Player {
     const queue = Math.max(DEFAULT_LIMITS.maxQueue, clients);
     const args = ['serve', bundle, '--port', '0', '--max-batch', String(maxBatch), '--max-queue', String(queue)];
     const program = join(projectFolder(), 'trainer', 'bin.mjs');
-    this.#child = spawn(process.execPath, [program, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+    this.#child = spawn(process.execPath, [...NODE_FLAGS, program, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
     this.#child.stderr.setEncoding('utf8').on('data', (text: string) => {
       this.#errors = (this.#errors + text).slice(-KEPT_CHARACTERS);
     });
