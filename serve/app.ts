@@ -14,11 +14,12 @@ import { classifyRoute } from './routes/classify.ts';
 import { classifyLinesRoute } from './routes/classifyLines.ts';
 import { continueRoute } from './routes/continue.ts';
 import { explainRoute } from './routes/explain.ts';
+import { filesRoute } from './routes/files.ts';
 import { healthRoute } from './routes/health.ts';
 import { inferenceRoute } from './routes/inference.ts';
 import { modelsRoute } from './routes/models.ts';
 import { openApiRoute } from './routes/openApi.ts';
-import { playgroundRoute, type PlaygroundFile } from './routes/playground.ts';
+import { playgroundRoute, type PlaygroundContent, type PlaygroundFile } from './routes/playground.ts';
 import { sessionsRoute } from './routes/sessions.ts';
 import { streamRoute } from './routes/stream.ts';
 import type { FurtherRoutes } from './openApi/parts.ts';
@@ -44,7 +45,7 @@ export interface AppOptions extends LimitOptions, GuardOptions {
   /** Exchanges models on request. Without it, models stay as they are. */
   readonly admin?: ModelAdmin | undefined;
   /** Reads the files of the playground. Without it, there is nothing at `/`. */
-  readonly playground?: ((file: PlaygroundFile) => Promise<Uint8Array<ArrayBuffer> | string>) | undefined;
+  readonly playground?: ((file: PlaygroundFile) => Promise<PlaygroundContent>) | undefined;
   /** Routes beyond those that every server has, with their description. Those below `/v1/` are guarded as its own are. */
   readonly further?: readonly FurtherRoutes[] | undefined;
   /** What `GET /metrics` answers. Without it, there is no such address. */
@@ -123,24 +124,27 @@ export function createApp(options: AppOptions): App {
     app.use(prefix, guard);
   }
   app.route('/', modelsRoute(service));
+  app.route('/', filesRoute(service));
   app.route('/', classifyRoute(service));
   app.route('/', streamRoute(service));
   app.route('/', sessionsRoute(service));
   app.route('/', continueRoute(service));
   app.route('/', inferenceRoute(service));
+  const downloadable = models.list().some(({ current }) => current.files !== undefined);
   const parts = {
     keys: options.keys !== undefined,
     admin: admin !== undefined,
     metrics: metrics !== undefined,
     playground: playground !== undefined,
     sessions: service.sessions.isMissing !== true,
+    downloadable,
   };
   app.route('/', openApiRoute(service, parts, further));
   app.route('/', classifyLinesRoute(service));
   app.route('/', explainRoute(service));
   if (admin !== undefined) app.route('/', adminRoute(service, admin));
   if (metrics !== undefined) app.get('/metrics', metrics);
-  if (playground !== undefined) app.route('/', playgroundRoute(playground));
+  if (playground !== undefined) app.route('/', playgroundRoute(playground, downloadable));
   for (const { route } of further) app.route('/', route);
   app.notFound((context) =>
     errorResponse(context, new HttpError(404, 'not_found', 'There is nothing at this address. Try POST /v1/classify.')),

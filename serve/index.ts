@@ -14,6 +14,7 @@ export { QueueFullError } from './chunkScheduler.ts';
 export { Classifier } from './classifier.ts';
 export type { ClassifierRuntime, LoadedBundle } from './classifierRuntime.ts';
 export { DEFAULT_LIMITS, type Limits } from './limits.ts';
+export type { ModelFile, ModelFiles } from './modelFiles.ts';
 export { fixedModels, type ModelRegistry, type ServedModel, type ServedVersions } from './modelRegistry.ts';
 export type { Answer, Answers, LabelScore } from './schema.ts';
 export type { ModelSource, OpenBundleOptions, RunningServer, ServerOptions };

@@ -1,10 +1,13 @@
 import type { Classifier } from './classifier.ts';
+import type { ModelFiles } from './modelFiles.ts';
 
 /** One version of a model, ready to answer. Who has found one may go on using it to the end of the request, whatever comes after it. */
 export interface ServedModel {
   readonly name: string;
   readonly version: string;
   readonly classifier: Classifier;
+  /** What it can be copied from. Nothing where models are not given away. */
+  readonly files?: ModelFiles | undefined;
 }
 
 /** A model with the versions that can be asked. */
@@ -42,6 +45,7 @@ export interface ModelRegistry {
 /**
  * Models that stay as they are, each under the name and version of its bundle. The first one is the default.
  *
+ * @param filesOf what a model can be copied from, where whoever may ask may have it
  * @throws RangeError without any model, or with two of one name.
  * @example
  * const classifier = await openBundle('bundles/reviews');
@@ -49,12 +53,15 @@ export interface ModelRegistry {
  * models.find()?.version; // '1'
  * await classifier.dispose();
  */
-export function fixedModels(classifiers: readonly Classifier[]): ModelRegistry {
+export function fixedModels(
+  classifiers: readonly Classifier[],
+  filesOf: (classifier: Classifier) => ModelFiles | undefined = () => undefined,
+): ModelRegistry {
   const models = new Map<string, ServedVersions>();
   for (const classifier of classifiers) {
     const { name, version } = classifier.bundle;
     if (models.has(name)) throw new RangeError(`Two models have the name "${name}".`);
-    models.set(name, { name, current: { name, version, classifier } });
+    models.set(name, { name, current: { name, version, classifier, files: filesOf(classifier) } });
   }
   const [first] = models.keys();
   if (first === undefined) throw new RangeError('There must be a model to serve.');

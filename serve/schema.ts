@@ -101,6 +101,8 @@ const description = {
   labels: v.array(v.string()),
   /** A model with a backward half reads whole documents only. */
   directions: v.array(v.picklist(['forward', 'backward'])),
+  /** Whether its files can be had, to run it elsewhere. */
+  downloadable: v.boolean(),
   limits: v.object({ maxBodyBytes: v.number(), maxTexts: v.number(), maxTextLength: v.number(), deadlineMilliseconds: v.number() }),
 };
 

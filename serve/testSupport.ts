@@ -5,6 +5,7 @@ import { SPECIAL_TOKENS } from '../text/vocabulary.ts';
 import { createApp, type AppOptions } from './app.ts';
 import { Classifier } from './classifier.ts';
 import type { LoadedBundle } from './classifierRuntime.ts';
+import type { ModelFiles } from './modelFiles.ts';
 import { fixedModels } from './modelRegistry.ts';
 import type { LabelScore } from './schema.ts';
 import type { App } from './service.ts';
@@ -17,12 +18,21 @@ export const TOLERANCE = 1e-5;
 /** Stands in texts where an error must not repeat them. */
 export const SECRET = 'Xylophone-Secret';
 
-export type TestAppOptions = Partial<AppOptions> & { readonly maxBatch?: number; readonly maxQueue?: number };
+export type TestAppOptions = Partial<AppOptions> & {
+  readonly maxBatch?: number;
+  readonly maxQueue?: number;
+  /** What the model can be copied from. */
+  readonly files?: ModelFiles;
+};
 
 /** An app on a bundle, whose faults are collected. */
-export function appOn(loaded: LoadedBundle, faults: unknown[], { maxBatch = 4, maxQueue = 64, ...options }: TestAppOptions = {}): App {
+export function appOn(
+  loaded: LoadedBundle,
+  faults: unknown[],
+  { maxBatch = 4, maxQueue = 64, files, ...options }: TestAppOptions = {},
+): App {
   const classifier = new Classifier(loaded, { maxBatch, maxQueue });
-  return createApp({ models: fixedModels([classifier]), onFault: (error) => faults.push(error), ...options });
+  return createApp({ models: fixedModels([classifier], () => files), onFault: (error) => faults.push(error), ...options });
 }
 
 export async function post(

@@ -13,6 +13,7 @@ export function addDeployCommands(program: Command): void {
     .addOption(new Option('--dry-run', 'everything but the upload, on this machine: needs neither an account nor a network'))
     .addOption(new Option('--name <worker>', "the Worker's name, part of its address (default: the bundle's)"))
     .addOption(new Option('--int8', 'weights in 8 bits, on a kernel of our own: smaller and faster'))
+    .addOption(new Option('--downloadable', 'let whoever may ask also have the model, to run it in a browser or elsewhere'))
     .addOption(new Option('--sessions', 'take documents that arrive in pieces (Durable Objects)'))
     .addOption(new Option('--jobs', 'take bulk jobs (R2 and Queues, made where they are missing)'))
     .addOption(

@@ -28,6 +28,7 @@ export function addServeCommands(program: Command): void {
     .addOption(new Option('--host <address>', 'address to listen on; 0.0.0.0 is all of them').default('127.0.0.1'))
     .addOption(new Option('--keys <file>', 'keys, without one of which nobody may ask; see ulmfit keys (default: anybody may)'))
     .addOption(new Option('--models-root <folder>', 'folder below which new versions lie that an admin may name over HTTP'))
+    .addOption(new Option('--downloadable', 'let whoever may ask also have the models, to run them in a browser or elsewhere'))
     .addOption(new Option('--cors-origin <origin>', 'web site whose scripts may ask; may be repeated (default: none)').argParser(collect))
     .addOption(
       new Option('--rate <requests>', 'requests a minute of each key, or address without keys (default: any)').argParser(positiveInteger),

@@ -1,6 +1,7 @@
 /**
- * `npm run edge -- [<bundle>] [--int8] [<wrangler dev options>…]`: the Worker on this machine, at http://127.0.0.1:8787 unless told.
- * With --int8 the model runs on the kernel of our own with 8-bit weights, otherwise on onnxruntime-web.
+ * `npm run edge -- [<bundle>] [--int8] [--downloadable] [<wrangler dev options>…]`: the Worker on this machine, at http://127.0.0.1:8787
+ * unless told. With --int8 the model runs on the kernel of our own with 8-bit weights, otherwise on onnxruntime-web; with --downloadable
+ * whoever may ask may also have the model.
  * It runs in workerd, as it would at the edge. Nothing leaves the machine: no account, update check or usage report.
  */
 import { spawn } from 'node:child_process';
@@ -22,16 +23,18 @@ const OFFLINE = {
   CLOUDFLARE_CF_FETCH_ENABLED: 'false',
 };
 
-/** The one option that is not wrangler's. */
+/** The options that are not wrangler's. */
 const INT8 = '--int8';
+const DOWNLOADABLE = '--downloadable';
 
 /** Prepares the assets, then is wrangler until that ends; answers with its exit code. */
 async function develop(given: readonly string[]): Promise<number> {
   const int8 = given.includes(INT8);
-  const args = given.filter((argument) => argument !== INT8);
+  const downloadable = given.includes(DOWNLOADABLE);
+  const args = given.filter((argument) => argument !== INT8 && argument !== DOWNLOADABLE);
   const [first] = args;
   const named = first !== undefined && !first.startsWith('-');
-  await prepareAssets(named ? first : DEMO_BUNDLE, ASSETS_FOLDER, { int8 }).catch((error: unknown) => {
+  await prepareAssets(named ? first : DEMO_BUNDLE, ASSETS_FOLDER, { int8, downloadable }).catch((error: unknown) => {
     if (named || !(error instanceof UserError)) throw error;
     throw new UserError(`${error.message}\n\`npm run demo\` makes the demo's bundle; \`npm run edge -- <bundle>\` takes another one.`);
   });

@@ -1,5 +1,5 @@
 /**
- * Puts a bundle where the Worker finds it: `node workers/prepare.ts [--int8] [--documents <file>] <bundle> [<assets folder>]`.
+ * Puts a bundle where the Worker finds it: `node workers/prepare.ts [--int8] [--documents <file>] [--downloadable] <bundle> [<assets folder>]`.
  * The files become the Worker's static assets, which wrangler uploads together with the code.
  */
 import { copyFile, link, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
@@ -7,15 +7,16 @@ import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 
-import { checkedFiles, type Bundle, type Precision } from '../export/bundle.ts';
+import { checkedFiles, sha256Hex, type Bundle, type Precision } from '../export/bundle.ts';
 import { readBundle } from '../export/bundleFolder.ts';
-import { readPlaygroundFile } from '../serve/node/playgroundFiles.ts';
-import { PLAYGROUND_FILES, type PlaygroundFile } from '../serve/routes/playground.ts';
+import { readPlaygroundFile, requireLocalFiles } from '../serve/node/playgroundFiles.ts';
+import type { ModelFile } from '../serve/modelFiles.ts';
+import { LOCAL_FILES, PLAYGROUND_FILES, type PlaygroundFile } from '../serve/routes/playground.ts';
 import { UserError } from '../text/errors.ts';
 import { KERNEL_FILE, parseKernelDescription } from './kernel/description.ts';
 import { writeKernelAssets } from './kernel/packBundle.ts';
 import { WORKERS_FOLDER } from './program.ts';
-import { PLAYGROUND_ASSETS } from './src/playgroundAssets.ts';
+import { DOWNLOADS_FILE, PLAYGROUND_ASSETS } from './src/assetNames.ts';
 
 const MEBIBYTE = 1024 * 1024;
 /** The platform's limit for one static asset. */
@@ -37,6 +38,8 @@ export interface PrepareOptions {
   readonly int8?: boolean;
   /** With `int8`: texts that the kernel must answer as onnxruntime does, within its tolerance. */
   readonly texts?: readonly string[];
+  /** Whoever may ask the Worker may also have the model: as files, and to run it in the playground's browser. */
+  readonly downloadable?: boolean;
 }
 
 /**
@@ -48,8 +51,9 @@ export interface PrepareOptions {
 export async function prepareAssets(
   bundleFolder: string,
   assetsFolder: string = ASSETS_FOLDER,
-  { int8 = false, texts }: PrepareOptions = {},
+  { int8 = false, texts, downloadable = false }: PrepareOptions = {},
 ): Promise<void> {
+  if (downloadable) await requireLocalFiles();
   const content = await readBundle(bundleFolder);
   const { bundle, folder } = content;
   const models = new Set(bundle.members.flatMap(({ graph, shards }) => [graph, ...shards]));
@@ -60,10 +64,20 @@ export async function prepareAssets(
   await mkdir(assetsFolder, { recursive: true });
   for (const file of files) await linkOrCopy(join(folder, file), join(assetsFolder, file));
   await mkdir(join(assetsFolder, PLAYGROUND_ASSETS));
-  for (const file of Object.keys(PLAYGROUND_FILES) as PlaygroundFile[]) {
+  for (const file of Object.keys({ ...PLAYGROUND_FILES, ...(downloadable && LOCAL_FILES) }) as PlaygroundFile[]) {
     await writeFile(join(assetsFolder, PLAYGROUND_ASSETS, file), await readPlaygroundFile(file));
   }
-  if (int8) await writeKernelAssets(content, assetsFolder, texts);
+  const packed = int8 ? (await writeKernelAssets(content, assetsFolder, texts)).members.flatMap((member) => member.files) : [];
+  if (downloadable) {
+    const names = [...files, ...(int8 ? [KERNEL_FILE, ...packed.map(({ name }) => name)] : [])];
+    const list = await Promise.all(names.map((name) => describe(assetsFolder, name)));
+    await writeFile(join(assetsFolder, DOWNLOADS_FILE), JSON.stringify({ files: list }));
+  }
+}
+
+async function describe(folder: string, name: string): Promise<ModelFile> {
+  const bytes = await readFile(join(folder, name));
+  return { name, bytes: bytes.length, sha256: await sha256Hex(bytes) };
 }
 
 function requireFit(files: readonly string[], sizes: readonly number[], { precision, members }: Bundle): void {
@@ -97,16 +111,20 @@ function inMebibytes(bytes: number): string {
   return (bytes / MEBIBYTE).toFixed(1);
 }
 
-const USAGE = 'Usage: node workers/prepare.ts [--int8 [--documents <JSON Lines with "text">]] <bundle> [<assets folder>]';
+const USAGE = 'Usage: node workers/prepare.ts [--int8 [--documents <JSON Lines with "text">]] [--downloadable] <bundle> [<assets folder>]';
 
 async function main(): Promise<void> {
-  const options = { int8: { type: 'boolean', default: false }, documents: { type: 'string' } } as const;
+  const options = {
+    int8: { type: 'boolean', default: false },
+    documents: { type: 'string' },
+    downloadable: { type: 'boolean', default: false },
+  } as const;
   const { values, positionals } = parseArgs({ options, allowPositionals: true });
   const [bundleFolder, assetsFolder] = positionals;
   if (bundleFolder === undefined || (values.documents !== undefined && !values.int8)) throw new UserError(USAGE);
   const target = resolve(assetsFolder ?? ASSETS_FOLDER);
   const texts = values.documents === undefined ? [] : await readTexts(values.documents);
-  await prepareAssets(bundleFolder, target, { int8: values.int8, texts });
+  await prepareAssets(bundleFolder, target, { int8: values.int8, texts, downloadable: values.downloadable });
   if (texts.length > 0) {
     const { parity } = parseKernelDescription(JSON.parse(await readFile(join(target, KERNEL_FILE), 'utf8')));
     console.log(`compared with onnxruntime: ${JSON.stringify(parity)}`);

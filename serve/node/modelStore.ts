@@ -2,8 +2,10 @@ import { realpath } from 'node:fs/promises';
 import { isAbsolute, relative, resolve, sep } from 'node:path';
 
 import { UserError } from '../../text/errors.ts';
+import type { Bundle } from '../../export/bundle.ts';
 import type { Classifier } from '../classifier.ts';
 import { HttpError, modelNotFoundError } from '../errors.ts';
+import type { ModelFiles } from '../modelFiles.ts';
 import { findVersion, type ModelRegistry, type ServedModel, type ServedVersions } from '../modelRegistry.ts';
 import type { ModelAdmin } from '../routes/admin.ts';
 
@@ -17,11 +19,16 @@ export interface ModelSource {
 export interface ModelStoreOptions {
   /** Loads a bundle, ready for its first request. */
   readonly open: (folder: string) => Promise<Classifier>;
+  /** What a bundle can be copied from, where whoever may ask may have the models. */
+  readonly filesOf?: ((folder: string, bundle: Bundle) => Promise<ModelFiles>) | undefined;
   /** Below it lie the bundles that an admin may name. Without it, none can be. */
   readonly modelsRoot?: string | undefined;
   /** Told when the memory of a version that is served no more cannot be given back. */
   readonly onFault?: ((error: unknown) => void) | undefined;
 }
+
+/** A bundle that has been loaded. */
+type Loaded = Pick<ServedModel, 'classifier' | 'files'>;
 
 /** The first call of a graph allocates and is slower: one document before the first client's. */
 const WARM_UP_TEXT = 'The first call is the slowest one.';
@@ -55,13 +62,14 @@ export class ModelStore implements ModelRegistry, ModelAdmin {
     const store = new ModelStore(options);
     try {
       for (const source of sources) {
-        const classifier = await store.#load(source.folder);
+        const loaded = await store.#load(source.folder);
+        const { classifier } = loaded;
         const name = source.name ?? classifier.bundle.name;
         if (store.#models.has(name)) {
           await classifier.dispose();
           throw new UserError(`Two bundles have the name "${name}". Give one of them another: other-name=${source.folder}`);
         }
-        store.#models.set(name, { name, current: { name, version: classifier.bundle.version, classifier } });
+        store.#models.set(name, { name, current: { name, version: classifier.bundle.version, ...loaded } });
         store.#folders.set(name, source.folder);
       }
     } catch (error) {
@@ -98,8 +106,7 @@ export class ModelStore implements ModelRegistry, ModelAdmin {
   addVersion(name: string, folder: string): Promise<ServedVersions> {
     return this.#oneByOne(async () => {
       const model = this.#require(name);
-      const classifier = await this.#loadForAdmin(await this.#folderBelowRoot(folder));
-      return this.#replace(model, classifier);
+      return this.#replace(model, await this.#loadForAdmin(await this.#folderBelowRoot(folder)));
     });
   }
 
@@ -123,10 +130,10 @@ export class ModelStore implements ModelRegistry, ModelAdmin {
       const failures: unknown[] = [];
       for (const [name, folder] of this.#folders) {
         try {
-          const classifier = await this.#load(folder);
+          const loaded = await this.#load(folder);
           const model = this.#require(name);
-          if (classifier.bundle.version === model.current.version) await classifier.dispose();
-          else changed.push(await this.#replace(model, classifier));
+          if (loaded.classifier.bundle.version === model.current.version) await loaded.classifier.dispose();
+          else changed.push(await this.#replace(model, loaded));
         } catch (error) {
           failures.push(error);
         }
@@ -155,18 +162,18 @@ export class ModelStore implements ModelRegistry, ModelAdmin {
     return model;
   }
 
-  async #load(folder: string): Promise<Classifier> {
+  async #load(folder: string): Promise<Loaded> {
     const classifier = await this.#options.open(folder);
     try {
       await classifier.classify([WARM_UP_TEXT]);
+      return { classifier, files: await this.#options.filesOf?.(folder, classifier.bundle) };
     } catch (error) {
       await classifier.dispose();
       throw error;
     }
-    return classifier;
   }
 
-  async #loadForAdmin(folder: string): Promise<Classifier> {
+  async #loadForAdmin(folder: string): Promise<Loaded> {
     try {
       return await this.#load(folder);
     } catch (error) {
@@ -193,14 +200,15 @@ export class ModelStore implements ModelRegistry, ModelAdmin {
     return path;
   }
 
-  async #replace({ name, current, previous }: ServedVersions, classifier: Classifier): Promise<ServedVersions> {
+  async #replace({ name, current, previous }: ServedVersions, loaded: Loaded): Promise<ServedVersions> {
+    const { classifier } = loaded;
     const { version } = classifier.bundle;
     if (version === current.version) {
       await classifier.dispose();
       const message = `Version ${version} of ${name} answers already. Export the new one with another --bundle-version.`;
       throw new HttpError(409, 'version_conflict', message);
     }
-    const changed = this.#set({ name, current: { name, version, classifier }, previous: current });
+    const changed = this.#set({ name, current: { name, version, ...loaded }, previous: current });
     if (previous !== undefined) this.#retire(previous);
     return changed;
   }

@@ -13,9 +13,10 @@ import { MemorySessionStore } from '../sessionStore.ts';
 import { readKeys } from './keysFile.ts';
 import { createLog, logRequest } from './log.ts';
 import { Metrics } from './metrics.ts';
+import { bundleFiles } from './modelFiles.ts';
 import { ModelStore, type ModelSource } from './modelStore.ts';
 import { openClassifier } from './openClassifier.ts';
-import { readPlaygroundFile } from './playgroundFiles.ts';
+import { readPlaygroundFile, requireLocalFiles } from './playgroundFiles.ts';
 import { limitSlowRequests } from './slowRequests.ts';
 import { DEFAULTS, LAST_ANSWERS_MILLISECONDS, requireOptions, type ServerOptions } from './serverOptions.ts';
 
@@ -46,7 +47,7 @@ const SLOW_CLIENT_CHECK_MILLISECONDS = 1_000;
  * Loads bundles and serves them over HTTP. Requests are taken once the models are loaded and have answered a first text.
  *
  * @param bundles a folder, or several with their names; the first one is the default model
- * @throws UserError when a bundle or the keys cannot be read, an option makes no sense, or the address is taken.
+ * @throws UserError when a bundle or the keys cannot be read, an option makes no sense, what it needs is not installed, or the address is taken.
  * @example
  * const server = await startServer('runs/reviews/bundle', { port: 0 });
  * await fetch(`${server.url}/health`);
@@ -54,11 +55,13 @@ const SLOW_CLIENT_CHECK_MILLISECONDS = 1_000;
  */
 export async function startServer(bundles: string | readonly ModelSource[], options: ServerOptions = {}): Promise<RunningServer> {
   requireOptions(options);
+  if (options.downloadable) await requireLocalFiles();
   const log = createLog(options.logLevel ?? 'error', options.logTo);
   let keys: readonly StoredKey[] | undefined = options.keysFile === undefined ? undefined : await readKeys(options.keysFile);
   const metrics = new Metrics();
   const models = await ModelStore.open(typeof bundles === 'string' ? [{ folder: bundles }] : bundles, {
     open: (folder) => openClassifier(folder, { ...options, callsAtOnce: GRAPH_CALLS_AT_ONCE, onTurn: metrics.onTurn }),
+    filesOf: options.downloadable ? bundleFiles : undefined,
     modelsRoot: options.modelsRoot,
     onFault: (error) => log.error({ err: error }, 'fault'),
   });

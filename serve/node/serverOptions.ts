@@ -33,6 +33,8 @@ export interface ServerOptions extends LimitOptions {
   readonly keysFile?: string | undefined;
   /** Below it lie the bundles that an admin may name as a new version. */
   readonly modelsRoot?: string | undefined;
+  /** Whoever may ask may also have the models: as files, and to run them in the playground's browser. */
+  readonly downloadable?: boolean | undefined;
   /** Web sites whose scripts may ask. None unless told. */
   readonly corsOrigins?: readonly string[] | undefined;
   /** Faults only, unless told. */

@@ -16,6 +16,7 @@ const EVERYTHING: TestAppOptions = {
   admin: { addVersion: () => Promise.reject(new Error('not asked')), rollBack: () => Promise.reject(new Error('not asked')) },
   metrics: async () => new Response(''),
   playground: async () => '',
+  files: { list: [{ name: 'bundle.json', bytes: 2, sha256: '00' }], open: () => Promise.reject(new Error('not asked')) },
 };
 
 const refuse = () => Promise.reject(new Error('not asked'));
@@ -33,8 +34,8 @@ const describedBy = async (app: App): Promise<Document> => (await app.request('/
 
 describe('openApiDocument', () => {
   it.each([
-    ['everything', EVERYTHING, 44],
-    ['nothing beyond the models', {}, 35],
+    ['everything', EVERYTHING, 50],
+    ['nothing beyond the models', {}, 37],
   ])('describes every route there is, and no other, of an app with %s', async (_what, options, least) => {
     const app = appOn(loaded, faults, options);
     const routes = new Set(routesOf(app));
@@ -83,7 +84,10 @@ describe('openApiDocument', () => {
     expect(document.components).toHaveProperty('securitySchemes.key.scheme', 'bearer');
     for (const [route, { security, responses }] of operationsOf(document)) {
       const [method = '', path = ''] = route.split(' ');
-      const { status } = await app.request(path.replace('{name}', 'plain').replace('{version}', '1').replace('{id}', 'x'), { method });
+      const { status } = await app.request(
+        path.replace('{name}', 'plain').replace('{version}', '1').replace('{id}', 'x').replace('{file}', 'y'),
+        { method },
+      );
       expect([route, security, '401' in responses, '429' in responses]).toEqual(
         status === 401 ? [route, [{ key: [] }], true, true] : [route, undefined, false, false],
       );

@@ -10,7 +10,7 @@ import { answerParametersSchema, inputsSchema, scoreFunctionSchema, scoreFunctio
 import { VERSION } from '../version.ts';
 import { INFERENCE_HEALTH_PATHS, INFERENCE_PATHS } from './inferencePaths.ts';
 import { type FurtherRoutes, guarded, inPath, type Paths, SCHEMAS } from './parts.ts';
-import { ADMIN_PATHS, METRICS_PATHS, MODEL_PATHS, PLAYGROUND_PATHS, SERVER_PATHS, SESSION_PATHS } from './paths.ts';
+import { ADMIN_PATHS, METRICS_PATHS, MODEL_PATHS, playgroundPaths, SERVER_PATHS, SESSION_PATHS } from './paths.ts';
 
 /** What a server has or has not. */
 export interface DescribedParts {
@@ -22,6 +22,8 @@ export interface DescribedParts {
   readonly playground: boolean;
   /** Documents that arrive in pieces are kept here. */
   readonly sessions: boolean;
+  /** The files of models can be had. */
+  readonly downloadable: boolean;
 }
 
 /** What the description depends on. */
@@ -35,6 +37,8 @@ export interface Described {
   /** The tasks of the models that are served, and their labels. */
   readonly tasks: readonly Task[];
   readonly labels: readonly string[];
+  /** Names of files of models. */
+  readonly files: readonly string[];
   readonly limits: Pick<Limits, 'maxTexts' | 'maxTextLength'>;
   /** Documents that can be in flight at a time: the fewest of any model. */
   readonly maxQueue: number;
@@ -44,12 +48,12 @@ export interface Described {
  * The description of what is served now.
  *
  * @example
- * const parts = { keys: false, admin: false, metrics: false, playground: false, sessions: true };
- * const served = { names: ['reviews'], versions: ['1'], tasks: ['singleLabel'], labels: ['neg', 'pos'] } as const;
+ * const parts = { keys: false, admin: false, metrics: false, playground: false, sessions: true, downloadable: false };
+ * const served = { names: ['reviews'], versions: ['1'], tasks: ['singleLabel'], labels: ['neg', 'pos'], files: [] } as const;
  * openApiDocument({ parts, ...served, limits: DEFAULT_LIMITS, maxQueue: 256 }).openapi; // '3.1.0'
  */
 export function openApiDocument(described: Described) {
-  const { names, versions, tasks, parts, further = [] } = described;
+  const { names, versions, tasks, files, parts, further = [] } = described;
   const functions = tasks.every((task) => task === 'regression') ? [] : scoreFunctionsOfAll(tasks);
   const schemas: Record<string, object> = Object.fromEntries(
     Object.entries(Object.assign({}, SCHEMAS, ...further.map((more) => more.schemas)) as typeof SCHEMAS).map(([name, schema]) => {
@@ -82,6 +86,7 @@ export function openApiDocument(described: Described) {
       parameters: {
         name: inPath('name', 'The name of a model.', oneOf(names)),
         version: inPath('version', 'A version of the model.', oneOf(versions)),
+        file: inPath('file', 'The name of a file of the version.', files.length === 0 ? { type: 'string' } : oneOf(files)),
         top_k: inQuery(
           'top_k',
           'How many labels to answer with, best first.',
@@ -103,12 +108,12 @@ export function openApiDocument(described: Described) {
 }
 
 /** Every address that such a server has. */
-function pathsOf({ keys, admin, metrics, playground, sessions }: DescribedParts, further: readonly Paths[]): Paths {
+function pathsOf({ keys, admin, metrics, playground, sessions, downloadable }: DescribedParts, further: readonly Paths[]): Paths {
   const [behindGuards, open] = partition(further);
   return {
     ...SERVER_PATHS,
     ...(metrics && METRICS_PATHS),
-    ...(playground && PLAYGROUND_PATHS),
+    ...(playground && playgroundPaths(downloadable)),
     ...open,
     ...guarded({ ...MODEL_PATHS, ...(sessions && SESSION_PATHS), ...(admin && ADMIN_PATHS), ...behindGuards }, 'Error', keys),
     ...INFERENCE_HEALTH_PATHS,

@@ -4,6 +4,7 @@ import type * as v from 'valibot';
 import * as explain from '../explainSchema.ts';
 import * as inference from '../inferenceSchema.ts';
 import * as lines from '../lineSchema.ts';
+import { modelFilesSchema } from '../modelFiles.ts';
 import * as pieces from '../pieceSchema.ts';
 import { addVersionSchema } from '../routes/admin.ts';
 import * as whole from '../schema.ts';
@@ -24,6 +25,7 @@ export const SCHEMAS = {
   Models: whole.modelsSchema,
   ModelVersions: whole.modelVersionsSchema,
   Model: whole.modelSchema,
+  ModelFiles: modelFilesSchema,
   StreamEvent: pieces.streamEventSchema,
   Session: pieces.sessionSchema,
   Continued: pieces.continuedSchema,
@@ -131,6 +133,7 @@ export const inPath = (name: string, description: string, schema: object) => ({ 
 
 export const NAME = { $ref: '#/components/parameters/name' };
 export const MODEL_VERSION = { $ref: '#/components/parameters/version' };
+export const MODEL_FILE = { $ref: '#/components/parameters/file' };
 
 /** The addresses of an operation on a model: the default one, one by its name, and one of its versions. */
 export function onModels(rest: string, operation: Operation): Paths {

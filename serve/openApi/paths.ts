@@ -1,6 +1,6 @@
 /** The addresses below `/v1`, and those of the server itself. */
-import { PLAYGROUND_FILES, playgroundAddress, type PlaygroundFile } from '../routes/playground.ts';
-import { body, errors, found, inPath, MODEL_VERSION, NAME, onModels, type Paths, READING, ref } from './parts.ts';
+import { LOCAL_FILES, PLAYGROUND_FILES, playgroundAddress, type PlaygroundFile } from '../routes/playground.ts';
+import { body, errors, found, inPath, MODEL_FILE, MODEL_VERSION, NAME, onModels, type Paths, READING, ref } from './parts.ts';
 
 const SESSION_ID = inPath('id', 'The id that POST /v1/sessions answered.', { type: 'string', format: 'uuid' });
 
@@ -42,24 +42,25 @@ export const METRICS_PATHS: Paths = {
 };
 
 /** Where there is a playground. */
-export const PLAYGROUND_PATHS: Paths = Object.fromEntries(
-  (Object.entries(PLAYGROUND_FILES) as [PlaygroundFile, string][]).map(([file, type]) => {
-    const [mediaType = ''] = type.split(';');
-    const schema = { type: 'string' };
-    const name = file.replaceAll(/\W(\w)/g, (_match, letter: string) => letter.toUpperCase());
-    return [
-      playgroundAddress(file),
-      {
-        get: {
-          operationId: `playground${name.charAt(0).toUpperCase()}${name.slice(1)}`,
-          summary: file === 'index.html' ? 'The playground, a page to try the models with' : `A file of the playground: ${file}`,
-          tags: ['playground'],
-          responses: { 200: { description: 'The file.', content: { [mediaType]: { schema } } }, ...errors([500]) },
+export const playgroundPaths = (downloadable: boolean): Paths =>
+  Object.fromEntries(
+    (Object.entries({ ...PLAYGROUND_FILES, ...(downloadable && LOCAL_FILES) }) as [PlaygroundFile, string][]).map(([file, type]) => {
+      const [mediaType = ''] = type.split(';');
+      const schema = { type: 'string' };
+      const name = file.replaceAll(/\W(\w)/g, (_match, letter: string) => letter.toUpperCase());
+      return [
+        playgroundAddress(file),
+        {
+          get: {
+            operationId: `playground${name.charAt(0).toUpperCase()}${name.slice(1)}`,
+            summary: file === 'index.html' ? 'The playground, a page to try the models with' : `A file of the playground: ${file}`,
+            tags: ['playground'],
+            responses: { 200: { description: 'The file.', content: { [mediaType]: { schema } } }, ...errors([500]) },
+          },
         },
-      },
-    ];
-  }),
-);
+      ];
+    }),
+  );
 
 /** Where models can be exchanged over HTTP. */
 export const ADMIN_PATHS: Paths = {
@@ -112,6 +113,34 @@ export const MODEL_PATHS: Paths = {
       tags: ['models'],
       parameters: [NAME, MODEL_VERSION],
       responses: { 200: found('The version.', ref('Model')), ...errors([404]) },
+    },
+  },
+  '/v1/models/{name}/versions/{version}/files': {
+    get: {
+      operationId: 'listFiles',
+      summary: 'The files from which a version can be run elsewhere',
+      description: 'Where the server does not give its models away, 404.',
+      tags: ['models'],
+      parameters: [NAME, MODEL_VERSION],
+      responses: { 200: found('The files.', ref('ModelFiles')), ...errors([404]) },
+    },
+  },
+  '/v1/models/{name}/versions/{version}/files/{file}': {
+    get: {
+      operationId: 'getFile',
+      summary: 'A file of a version',
+      description: 'Where the server does not give its models away, 404.',
+      tags: ['models'],
+      parameters: [NAME, MODEL_VERSION, MODEL_FILE],
+      responses: {
+        200: {
+          description: 'The file.',
+          headers: { etag: { description: 'The SHA-256 of the file.', schema: { type: 'string' } } },
+          content: { 'application/octet-stream': {}, 'application/json': {} },
+        },
+        304: { description: 'The file is the one whose ETag came with the request in If-None-Match.' },
+        ...errors([404]),
+      },
     },
   },
   ...onModels('/classify', {

@@ -1,5 +1,5 @@
 /**
- * What the playground asks the server.
+ * What the playground asks: the server, or a model in this browser, which answers alike.
  *
  * @typedef {{ label: string, score: number }} LabelScore
  * @typedef {LabelScore[] | { labels: string[], scores: LabelScore[] } | { value: number }} Answer
@@ -10,9 +10,11 @@
  *   name: string, version: string, task: 'singleLabel' | 'multiLabel' | 'regression', labels: string[], directions: string[],
  *   precision?: string, dataLicence?: string, created?: string, range?: [number, number],
  *   members: { direction: string, sizes: Record<string, number>, chunkLength: number, metrics?: Record<string, unknown> }[],
- *   parity?: Record<string, unknown>, limits: { maxTextLength: number },
+ *   parity?: Record<string, unknown>, limits: { maxTextLength: number }, downloadable: boolean,
  * }} Model
  */
+
+/** @typedef {import('./localServer.js').LocalServer} LocalServer */
 
 /** The server's refusal, in the server's words. */
 export class Refusal extends Error {
@@ -32,6 +34,24 @@ let apiKey = '';
 /** @param {string} key */
 export function useKey(key) {
   apiKey = key;
+}
+
+/** @type {LocalServer | undefined} */
+let local;
+
+/** @param {LocalServer | undefined} server reads texts from now on; without one, the server that the page came from does */
+export function askAt(server) {
+  local = server;
+}
+
+/**
+ * What a copy of a model is fetched with.
+ *
+ * @param {Model} model
+ */
+export function filesOf(model) {
+  const path = `${pathOf(model)}/versions/${encodeURIComponent(model.version)}/files`;
+  return { name: model.name, files: new URL(path, document.baseURI).href, key: apiKey };
 }
 
 /** @returns {Promise<{ default: string, models: Model[] }>} */
@@ -86,13 +106,14 @@ async function ask(path, body, signal) {
   const headers = { accept: 'application/x-ndjson, application/json' };
   if (apiKey !== '') headers['authorization'] = `Bearer ${apiKey}`;
   if (body !== undefined) headers['content-type'] = 'application/json';
-  /** @type {RequestInit} */
   const init = { headers, ...(body && { method: 'POST', body: JSON.stringify(body) }), ...(signal && { signal }) };
+  // What has no text in it is about the server itself.
+  const asked = body && local;
   let response;
   try {
-    response = await fetch(path, init);
+    response = await (asked ? asked.fetch(path, init) : fetch(path, init));
   } catch (error) {
-    if (signal?.aborted) throw error;
+    if (signal?.aborted || asked) throw error;
     throw new Refusal(0, 'The server cannot be reached. Is it still running?');
   }
   if (response.ok) return response;

@@ -1,18 +1,14 @@
 /** The page: what a person does, and what it shows. The asking is in api.js, the drawing in show.js. */
 import { explain, fetchModels, predictions, Refusal, useKey } from './api.js';
-import { element, NUMBER, scoresOf, sentenceOf, showAnswer, showCard, showCurve, showExplanation } from './show.js';
+import { isLoading, showPlace, watchPlace } from './place.js';
+import { byId, element, NUMBER, scoresOf, sentenceOf, showAnswer, showCard, showCurve, showExplanation } from './show.js';
 
 /** @typedef {import('./api.js').Model} Model */
 
 /** Texts of up to so many tokens are explained unasked: a moment's work for the server. */
 const EXPLAINED_UNASKED = 250;
 
-/**
- * @template {HTMLElement} [Kind=HTMLElement]
- * @param {string} id
- * @returns {Kind}
- */
-const byId = (id) => /** @type {Kind} */ (document.getElementById(id));
+const STILL_LOADING = 'The model is still being loaded into this browser. Ask when it is there, or choose the server.';
 
 const form = byId('form');
 const text = /** @type {HTMLTextAreaElement} */ (byId('text'));
@@ -60,6 +56,7 @@ function showModel() {
   labelSelect.replaceChildren(element('option', { value: '' }, 'the answer'), ...labels);
   byId('results').hidden = true;
   byId('status').textContent = '';
+  showPlace(model);
 }
 
 /** @param {string} message */
@@ -80,6 +77,10 @@ async function classify() {
   if (text.value.trim() === '') {
     complain('There is no text yet. Type or paste one.');
     text.focus();
+    return;
+  }
+  if (isLoading()) {
+    complain(STILL_LOADING);
     return;
   }
   if (text.value.length > model.limits.maxTextLength) {
@@ -144,6 +145,10 @@ function timingOf(tokens, chunks, first, all) {
 async function explainAnswer() {
   const model = chosenModel();
   if (model === undefined) return;
+  if (isLoading()) {
+    complain(STILL_LOADING);
+    return;
+  }
   const { signal } = startAsking();
   const status = byId('status').textContent;
   byId('words-section').setAttribute('aria-busy', 'true');
@@ -249,5 +254,6 @@ drop.addEventListener('drop', (event) => {
   else text.value = transfer?.getData('text/plain') ?? text.value;
 });
 
+watchPlace({ onMove: () => asking.abort(), onProblem: complain });
 if (/mac|iphone|ipad/i.test(navigator.userAgent)) byId('shortcut').textContent = '⌘ Enter';
 await loadModels();

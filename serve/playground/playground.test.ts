@@ -2,7 +2,6 @@
  * The playground in a real browser: Chromium as the system has it, without a window. `CHROMIUM` names another one; without any, these tests
  * skip. With `PLAYGROUND_SHOTS=folder` they leave pictures of what a person sees.
  */
-import { existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,20 +10,15 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 
 import { writeTinyBundle } from '../../test/fixtures/tinyClassifier.ts';
 import { startServer, type RunningServer } from '../node/server.ts';
+import { CHROMIUM, lowContrast } from './testSupport.ts';
 
-const EXECUTABLE = [process.env['CHROMIUM'], '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(
-  (path) => path !== undefined && existsSync(path),
-);
 const SHOTS = process.env['PLAYGROUND_SHOTS'];
-if (EXECUTABLE === undefined)
-  console.warn('There is no Chromium on this machine: the tests of the playground skip. On Debian: apt-get install chromium');
-
 const TEXT = 'The film was good and the story was funny, but the actor was boring. I love it more than the worst of them!';
 /** Where much else runs on the machine, a moment takes longer. */
 const eventually = (read: () => unknown) => expect.poll(read, { timeout: 20_000 });
 const LONG = `${TEXT} `.repeat(20);
 
-describe.skipIf(EXECUTABLE === undefined)('the playground in a browser', () => {
+describe.skipIf(CHROMIUM === undefined)('the playground in a browser', () => {
   let folder: string;
   let server: RunningServer;
   let browser: Browser;
@@ -45,7 +39,7 @@ describe.skipIf(EXECUTABLE === undefined)('the playground in a browser', () => {
       logLevel: 'silent',
     });
     // Chromium's sandbox needs rights that a container does not give.
-    browser = await chromium.launch({ executablePath: EXECUTABLE ?? '', args: ['--no-sandbox'] });
+    browser = await chromium.launch({ executablePath: CHROMIUM ?? '', args: ['--no-sandbox'] });
   });
 
   afterAll(async () => {
@@ -240,43 +234,3 @@ describe.skipIf(EXECUTABLE === undefined)('the playground in a browser', () => {
     expect(await page.getByRole('alert').textContent()).toBe('');
   });
 });
-
-/** Texts with less contrast to what is behind them than WCAG 2.2 asks for (4.5 to 1). Runs in the page. */
-function lowContrast(): string[] {
-  type Colour = [red: number, green: number, blue: number, alpha: number];
-  const parse = (text: string): Colour => {
-    const [red = 0, green = 0, blue = 0, alpha = 1] = text.match(/[\d.]+/g)?.map(Number) ?? [];
-    return [red, green, blue, alpha];
-  };
-  const over = ([r, g, b, a]: Colour, [r2, g2, b2]: Colour): Colour => [
-    r * a + r2 * (1 - a),
-    g * a + g2 * (1 - a),
-    b * a + b2 * (1 - a),
-    1,
-  ];
-  const luminance = (colour: Colour) => {
-    const [red = 0, green = 0, blue = 0] = colour.slice(0, 3).map((part) => {
-      const share = part / 255;
-      return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
-    });
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
-  };
-  const behind = (element: Element | null): Colour => {
-    if (element === null) return [255, 255, 255, 1];
-    const own = parse(getComputedStyle(element).backgroundColor);
-    return own[3] === 1 ? own : over(own, behind(element.parentElement));
-  };
-  const found: string[] = [];
-  for (const element of document.querySelectorAll('body *')) {
-    const isVisible = (element as HTMLElement).checkVisibility() && element.getBoundingClientRect().width > 1;
-    const hasText = [...element.childNodes].some((node) => node.nodeType === Node.TEXT_NODE && (node.textContent ?? '').trim() !== '');
-    if (!isVisible || !hasText) continue;
-    const style = getComputedStyle(element);
-    const ground = behind(element);
-    const colour = over(parse(element instanceof SVGElement ? style.fill : style.color), ground);
-    const [light = 0, dark = 0] = [luminance(colour), luminance(ground)].toSorted((one, other) => other - one);
-    const ratio = (light + 0.05) / (dark + 0.05);
-    if (ratio < 4.5) found.push(`${element.tagName} ${(element.textContent ?? '').slice(0, 30)}: ${ratio.toFixed(2)}`);
-  }
-  return found;
-}

@@ -285,6 +285,13 @@ function inWords(name) {
 }
 
 /**
+ * @template {HTMLElement} [Kind=HTMLElement]
+ * @param {string} id
+ * @returns {Kind}
+ */
+export const byId = (id) => /** @type {Kind} */ (document.getElementById(id));
+
+/**
  * @template {keyof HTMLElementTagNameMap} Name
  * @param {Name} name
  * @param {Record<string, string>} attributes

@@ -29,7 +29,7 @@ export function describeModel({ current, previous }: ServedVersions, limits: Ser
 }
 
 /** What a client may know of a version: its bundle's description, and the limits of a request. */
-function describeVersion({ name, version, classifier }: ServedModel, limits: Service['limits']) {
+function describeVersion({ name, version, classifier, files }: ServedModel, limits: Service['limits']) {
   const { task, labels, range, tokenizerVersion, precision, members, parity, dataLicence, created } = classifier.bundle;
   const { maxBodyBytes, maxTextLength, deadlineMilliseconds } = limits;
   return {
@@ -51,6 +51,7 @@ function describeVersion({ name, version, classifier }: ServedModel, limits: Ser
     parity,
     dataLicence,
     created,
+    downloadable: files !== undefined,
     limits: { maxBodyBytes, maxTexts: Math.min(limits.maxTexts, classifier.maxQueue), maxTextLength, deadlineMilliseconds },
   };
 }

@@ -19,6 +19,7 @@ export function openApiRoute(
       versions: served.map(({ version }) => version),
       tasks: served.map(({ classifier }) => classifier.bundle.task),
       labels: served.flatMap(({ classifier }) => classifier.bundle.labels),
+      files: served.flatMap(({ files }) => files?.list.map(({ name }) => name) ?? []),
       limits,
       maxQueue: Math.min(...served.map(({ classifier }) => classifier.maxQueue)),
     };

@@ -12,6 +12,8 @@ export interface ServeOptions {
   /** File of keys. */
   readonly keys?: string | undefined;
   readonly modelsRoot?: string | undefined;
+  /** Whoever may ask may also have the models. */
+  readonly downloadable?: boolean | undefined;
   readonly corsOrigin?: readonly string[] | undefined;
   /** Requests a minute of each client. */
   readonly rate?: number | undefined;

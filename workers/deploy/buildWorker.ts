@@ -22,14 +22,15 @@ export const configPath = (folder: string) => join(folder, 'wrangler.json');
  * Writes the model's files and the configuration, from which wrangler builds, serves and uploads.
  *
  * @param texts that 8-bit weights must answer as the bundle does, before anything is built
+ * @param downloadable whether whoever may ask may also have the model
  */
 export async function prepareFolder(
   bundle: string,
   features: WorkerFeatures,
   folder: string,
-  texts: readonly string[] = [],
+  { texts = [], downloadable = false }: { readonly texts?: readonly string[]; readonly downloadable?: boolean } = {},
 ): Promise<void> {
-  await prepareAssets(bundle, join(folder, 'assets'), features.int8 ? { int8: true, texts } : {});
+  await prepareAssets(bundle, join(folder, 'assets'), { downloadable, ...(features.int8 && { int8: true, texts }) });
   if (!features.int8) await writeOnnxRuntimeModule(join(folder, ONNXRUNTIME_FOLDER));
   await writeFile(configPath(folder), `${JSON.stringify(workerConfig(features, folder), null, 2)}\n`);
 }

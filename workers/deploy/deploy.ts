@@ -26,6 +26,8 @@ export interface DeployOptions {
   readonly jobs?: boolean | undefined;
   /** Weights in 8 bits, on the kernel of our own. */
   readonly int8?: boolean | undefined;
+  /** Whoever may ask may also have the model. */
+  readonly downloadable?: boolean | undefined;
   /** Requests a minute of each key or address. */
   readonly rate?: number | undefined;
   /** A file of keys. Without it the keys stay as they are; there are none before the first. */
@@ -66,7 +68,7 @@ const VERSION_HEADER = 'x-deployed-version';
  * const { findings, local } = await deploy('bundles/reviews', { dryRun: true });
  */
 export async function deploy(folder: string, options: DeployOptions = {}): Promise<DeployReport> {
-  const { log = () => {}, dryRun = false, sessions = false, jobs = false, int8 = false } = options;
+  const { log = () => {}, dryRun = false, sessions = false, jobs = false, int8 = false, downloadable = false } = options;
   const content = await readBundle(folder);
   const { bundle } = content;
   const name = options.name ?? workerNameOf(bundle.name);
@@ -80,7 +82,7 @@ export async function deploy(folder: string, options: DeployOptions = {}): Promi
   const work = await mkdtemp(join(tmpdir(), 'ulmfit-deploy-'));
   try {
     const texts = documents.map(({ text }) => text);
-    await prepareFolder(folder, { name, sessions, jobs, int8, requestsPerMinute: options.rate }, work, texts);
+    await prepareFolder(folder, { name, sessions, jobs, int8, requestsPerMinute: options.rate }, work, { texts, downloadable });
     const found = findings(await measureBuild(wrangler, work));
     for (const { what, found: value, limit } of found) log(`${what}: ${value} (limit: ${limit})`);
     requireWithin(found);

@@ -4,8 +4,11 @@ import { createApp } from '../../serve/app.ts';
 import { Classifier } from '../../serve/classifier.ts';
 import { fixedModels } from '../../serve/modelRegistry.ts';
 import type { App } from '../../serve/service.ts';
+import { PLAYGROUND_ASSETS } from './assetNames.ts';
+import { streamAsset } from './assets.ts';
+import { readDownloads } from './downloads.ts';
 import { EdgeMetrics } from './edgeMetrics.ts';
-import { loadEdgeBundle, readPlaygroundAsset } from './edgeRuntime.ts';
+import { loadEdgeBundle } from './edgeRuntime.ts';
 import { parseKeys, type Env } from './environment.ts';
 import { jobRoutes, jobRoutesDisabled } from './jobs/jobRoutes.ts';
 import { JobStore } from './jobs/jobStore.ts';
@@ -59,18 +62,19 @@ async function load(env: Env): Promise<Isolate> {
     const metrics = new EdgeMetrics(env.VERSION?.id);
     // A WebAssembly call keeps the isolate's only thread: between two of them other requests, and timers, have their turn.
     const betweenTurns = () => wait(0);
-    const classifier = new Classifier(await loadEdgeBundle(env.ASSETS), { ...EDGE_LIMITS, betweenTurns, onTurn: metrics.onTurn });
+    const [loadedBundle, files] = await Promise.all([loadEdgeBundle(env.ASSETS), readDownloads(env.ASSETS)]);
+    const classifier = new Classifier(loadedBundle, { ...EDGE_LIMITS, betweenTurns, onTurn: metrics.onTurn });
     const jobs = jobStoreOf(env);
     const app = createApp({
       ...EDGE_LIMITS,
-      models: fixedModels([classifier]),
+      models: fixedModels([classifier], () => files),
       sessions: env.SESSIONS === undefined ? new NoSessions() : new SessionObjects(env.SESSIONS),
       stateSecret: env.STATE_SECRET,
       keys: keys && (() => keys),
       rateLimiter: env.RATE_LIMITER && { take: takerOf(env.RATE_LIMITER) },
       requestsPerMinute: env.REQUESTS_PER_MINUTE,
       clientAddress,
-      playground: (file) => readPlaygroundAsset(env.ASSETS, file),
+      playground: (file) => streamAsset(env.ASSETS, `${PLAYGROUND_ASSETS}/${file}`),
       further: [
         metrics.routes(() => classifier.inFlight),
         jobs === undefined ? jobRoutesDisabled() : jobRoutes(jobs, classifier.bundle.task),

@@ -1,15 +1,21 @@
 import { BUNDLE_FILE, outputCount, type Bundle, type BundleMember } from '../../export/bundle.ts';
 import { UserError } from '../../text/errors.ts';
 import { KERNEL_BATCH, MAX_KERNEL_BYTES, type KernelDescription } from '../kernel/description.ts';
-// Relaxed SIMD is on in every workerd since 2023, and a Worker compiles nothing while it runs: there is nothing to choose.
-import kernelModule from '../kernel/lstm-relaxed.wasm';
 import { KernelRuntime } from './kernelRuntime.ts';
 
-/** Bytes that are read at a time. */
-const READ_BYTES = 128 * 1024;
-
-/** Opens an asset for reading. */
-export type AssetOpener = (file: string) => Promise<ReadableStream<Uint8Array>>;
+/** What the kernel needs of where it runs. */
+export interface KernelHost {
+  /** The file as it comes. @throws where there is none */
+  open(file: string): Promise<Response>;
+  /**
+   * Reads a stream into a place.
+   *
+   * @returns the SHA-256 of the bytes, or undefined when there are more or fewer of them than the place has
+   */
+  fill(place: Uint8Array<ArrayBuffer>, stream: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<string | undefined>;
+  /** The kernel, compiled. */
+  kernelModule(): WebAssembly.Module;
+}
 
 /**
  * The runtimes of a bundle whose weights were packed for the kernel. The weights are read straight to where the kernel wants
@@ -21,15 +27,15 @@ export type AssetOpener = (file: string) => Promise<ReadableStream<Uint8Array>>;
 export class KernelLoader {
   readonly #bundle: Bundle;
   readonly #description: KernelDescription;
-  readonly #open: AssetOpener;
+  readonly #host: KernelHost;
   #bytesLeft: number;
 
-  constructor(bundle: Bundle, description: KernelDescription, open: AssetOpener, maxBytes: number = MAX_KERNEL_BYTES) {
+  constructor(bundle: Bundle, description: KernelDescription, host: KernelHost, maxBytes: number = MAX_KERNEL_BYTES) {
     if (description.bundle !== bundle.checksums[BUNDLE_FILE])
       throw new UserError('The packed weights are not of this bundle. Deploy again from the bundle.');
     this.#bundle = bundle;
     this.#description = description;
-    this.#open = open;
+    this.#host = host;
     this.#bytesLeft = maxBytes;
   }
 
@@ -38,7 +44,7 @@ export class KernelLoader {
     const packed = this.#description.members.find(({ direction }) => direction === member.direction);
     if (packed === undefined)
       throw new UserError(`There are no packed weights of the ${member.direction} model. Deploy again from the bundle.`);
-    const runtime = new KernelRuntime(kernelModule, member, {
+    const runtime = new KernelRuntime(this.#host.kernelModule(), member, {
       outputs: outputCount(this.#bundle),
       headHidden: packed.headHidden,
       maxBatch: KERNEL_BATCH,
@@ -47,7 +53,8 @@ export class KernelLoader {
     this.#bytesLeft -= runtime.memoryBytes;
     let filled = 0;
     for (const { name, bytes, sha256 } of packed.files) {
-      if ((await fill(runtime.imagePiece(filled, bytes), await this.#open(name))) !== sha256)
+      const { body } = await this.#host.open(name);
+      if (body === null || (await this.#host.fill(runtime.imagePiece(filled, bytes), body)) !== sha256)
         throw new UserError(`${name} is damaged or belongs to another deployment. Deploy again from the bundle.`);
       filled += bytes;
     }
@@ -55,35 +62,4 @@ export class KernelLoader {
       throw new UserError(`The packed weights have ${filled} bytes; the model has ${runtime.imageBytes}. Deploy again from the bundle.`);
     return runtime;
   }
-}
-
-/**
- * Reads a stream into a place, with one small buffer that is used again and again.
- *
- * @returns the SHA-256 of the bytes, or undefined when there are more or fewer of them than the place has.
- */
-async function fill(place: Uint8Array, stream: ReadableStream<Uint8Array>): Promise<string | undefined> {
-  const digest = new crypto.DigestStream('SHA-256');
-  const writer = digest.getWriter();
-  const reader = stream.getReader({ mode: 'byob' });
-  let buffer = new ArrayBuffer(READ_BYTES);
-  let filled = 0;
-  for (;;) {
-    const { value, done } = await reader.read(new Uint8Array(buffer));
-    if (done || value === undefined) break;
-    if (filled + value.length > place.length) {
-      await Promise.all([reader.cancel(), writer.close()]);
-      return undefined;
-    }
-    place.set(value, filled);
-    await writer.write(value);
-    filled += value.length;
-    buffer = value.buffer;
-  }
-  await writer.close();
-  return filled === place.length ? hexadecimal(await digest.digest) : undefined;
-}
-
-function hexadecimal(digest: ArrayBuffer): string {
-  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, '0')).join('');
 }

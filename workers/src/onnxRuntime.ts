@@ -1,14 +1,8 @@
-import { env, InferenceSession, Tensor } from 'onnxruntime-web/wasm';
+import { env } from 'onnxruntime-web/wasm';
 
-import type { GraphInput } from '../../serve/chunkTensors.ts';
 import type { GraphSession } from '../../serve/graphRuntime.ts';
 import { asOutOfMemory, lendOurModule } from './onnxRuntimeMemory.ts';
-
-/** A file of weights under the name by which the graph asks for it. */
-export interface WeightShard {
-  readonly path: string;
-  readonly data: Uint8Array;
-}
+import { createSession, type WeightShard } from './onnxSession.ts';
 
 /** The size of an empty WebAssembly module. Its content is never looked at: see createEdgeSession. */
 const EMPTY_MODULE_BYTES = 8;
@@ -31,12 +25,7 @@ export async function createEdgeSession(graph: Uint8Array, shards: readonly Weig
   env.wasm.wasmBinary = new Uint8Array(EMPTY_MODULE_BYTES).buffer;
   const undo = lendOurModule();
   try {
-    const session = await InferenceSession.create(graph, {
-      executionProviders: ['wasm'],
-      graphOptimizationLevel: 'all',
-      externalData: shards,
-    });
-    return new EdgeSession(session);
+    return new EdgeSession(await createSession(graph, shards));
   } catch (error) {
     throw asOutOfMemory(error);
   } finally {
@@ -44,25 +33,21 @@ export async function createEdgeSession(graph: Uint8Array, shards: readonly Weig
   }
 }
 
-/** onnxruntime-web's session with plain values for tensors. */
+/** A session that says when it was memory that was missing. */
 class EdgeSession implements GraphSession {
-  readonly #session: InferenceSession;
+  readonly #session: GraphSession;
 
-  constructor(session: InferenceSession) {
+  constructor(session: GraphSession) {
     this.#session = session;
   }
 
   /** @throws OutOfMemoryError when there is no room for the call; a smaller one may have room. */
-  async run(inputs: Readonly<Record<string, GraphInput>>): Promise<Record<string, Float32Array>> {
-    const feeds = Object.fromEntries(Object.entries(inputs).map(([name, { type, data, dims }]) => [name, new Tensor(type, data, dims)]));
-    const outputs = await this.#session.run(feeds).catch((error: unknown) => {
+  async run(inputs: Parameters<GraphSession['run']>[0]): ReturnType<GraphSession['run']> {
+    try {
+      return await this.#session.run(inputs);
+    } catch (error) {
       throw asOutOfMemory(error);
-    });
-    const rows: Record<string, Float32Array> = {};
-    for (const [name, tensor] of Object.entries(outputs)) {
-      if (tensor.data instanceof Float32Array) rows[name] = tensor.data;
     }
-    return rows;
   }
 
   async release(): Promise<void> {
