@@ -1,69 +1,30 @@
 /**
- * The playground with a model in the browser: a real Chromium runs bundles on onnxruntime-web and on the kernel, and must answer as the server
- * does. Without Chromium these tests skip, see testSupport.ts. With `PLAYGROUND_SHOTS=folder` they leave pictures of what a person sees.
+ * The playground with a model in the browser, on onnxruntime-web in a real Chromium, which must answer as the server does. Without Chromium
+ * these tests skip, see testSupport.ts. With `PLAYGROUND_SHOTS=folder` they leave pictures of what a person sees.
  */
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import type { Browser } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 
 import { writeTinyBundle } from '../../test/fixtures/tinyClassifier.ts';
 import { addKey } from '../node/keysFile.ts';
 import { startServer, type RunningServer } from '../node/server.ts';
-import type { Explanation, Model, Prediction } from './api.js';
-import { CHROMIUM, lowContrast } from './testSupport.ts';
+import { type Answered, CHROMIUM, expectSame, launchChromium, PlaygroundPage } from './testSupport.ts';
 
-const SHOTS = process.env['PLAYGROUND_SHOTS'];
 const TEXT = 'The film was good and the story was funny, but the actor was boring. I love it more than the worst of them!';
 const LONG = `${TEXT} `.repeat(20);
 /** onnxruntime-web against onnxruntime-node. */
 const TOLERANCE = 1e-4;
-/** Where much else runs on the machine, a moment takes longer. */
-const eventually = (read: () => unknown) => expect.poll(read, { timeout: 60_000 });
-
-/** What a text is answered with. */
-interface Answered {
-  readonly predictions: readonly Prediction[];
-  readonly explanation: Explanation;
-}
-
-/** Asks for both by the page's own script, wherever that asks. Runs in the page. */
-async function askInPage({ model, text }: { readonly model: Model; readonly text: string }): Promise<Answered> {
-  const address = '/playground/api.js';
-  const api = (await import(address)) as typeof import('./api.js');
-  const { signal } = new AbortController();
-  const found: Prediction[] = [];
-  for await (const prediction of api.predictions(model, text, signal)) found.push(prediction);
-  return { predictions: found, explanation: await api.explain(model, text, undefined, signal) };
-}
-
-/** An answer with its labels in one order: what is left of it is compared number by number. */
-const inOrder = (value: unknown): unknown =>
-  Array.isArray(value) && value.every((each) => typeof each === 'object' && each !== null && 'score' in each)
-    ? value.toSorted((one: { label: string }, other: { label: string }) => (one.label < other.label ? -1 : 1))
-    : value;
-
-function expectSame(found: unknown, wanted: unknown, place = 'answer'): void {
-  if (typeof wanted === 'number') expect([place, Math.abs((found as number) - wanted) < TOLERANCE]).toEqual([place, true]);
-  else if (typeof wanted !== 'object' || wanted === null) expect([place, found]).toEqual([place, wanted]);
-  else {
-    const [one, other] = [inOrder(found) as Record<string, unknown>, inOrder(wanted) as Record<string, unknown>];
-    expect(Object.keys(one)).toEqual(Object.keys(other));
-    for (const key of Object.keys(other)) expectSame(one[key], other[key], `${place}.${key}`);
-  }
-}
 
 describe.skipIf(CHROMIUM === undefined)('a model in the browser', () => {
   let folder: string;
   let server: RunningServer;
   let browser: Browser;
-  let page: Page;
-  /** What went wrong in the page: nothing may. */
-  const problems: string[] = [];
-  /** What the page and its worker asked, and what the server answered. */
-  const requests: string[] = [];
+  let playground: PlaygroundPage;
+  /** What the server has answered. */
   const answered: string[] = [];
 
   beforeAll(async () => {
@@ -72,29 +33,20 @@ describe.skipIf(CHROMIUM === undefined)('a model in the browser', () => {
     for (const name of ['one', 'damaged']) await writeTinyBundle(join(folder, name), { name, ...sizes });
     await writeTinyBundle(join(folder, 'pair'), { name: 'pair', ...sizes, task: 'multiLabel', backward: { hidden: 20 } });
     const bundle = process.env['PLAYGROUND_BUNDLE'] ?? join(folder, 'one');
-    const log = new Writable({
+    const bundles = [{ name: 'reviews', folder: bundle }, ...['pair', 'damaged'].map((name) => ({ folder: join(folder, name) }))];
+    const logTo = new Writable({
       write: (line: Buffer, _encoding, done) => {
         answered.push(line.toString());
         done();
       },
     });
-    server = await startServer(
-      [{ name: 'reviews', folder: bundle }, { folder: join(folder, 'pair') }, { folder: join(folder, 'damaged') }],
-      {
-        port: 0,
-        threads: 1,
-        downloadable: true,
-        logLevel: 'info',
-        logTo: log,
-      },
-    );
+    server = await startServer(bundles, { port: 0, threads: 1, downloadable: true, logLevel: 'info', logTo });
     const shard = join(folder, 'damaged', 'forward-weights-01.bin');
     await writeFile(
       shard,
       (await readFile(shard)).map((byte, index) => (index === 100 ? byte ^ 1 : byte)),
     );
-    // Chromium's sandbox needs rights that a container does not give.
-    browser = await chromium.launch({ executablePath: CHROMIUM ?? '', args: ['--no-sandbox'] });
+    browser = await launchChromium();
   });
 
   afterAll(async () => {
@@ -103,159 +55,50 @@ describe.skipIf(CHROMIUM === undefined)('a model in the browser', () => {
     await rm(folder, { recursive: true });
   });
 
-  afterEach(async () => {
-    await page.context().close();
-    expect(problems.splice(0)).toEqual([]);
-  });
-
-  async function open(url = server.url, options: Parameters<Browser['newContext']>[0] = {}): Promise<void> {
-    const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
-    page = await context.newPage();
-    page.setDefaultTimeout(60_000);
-    page.on('console', (message) => message.type() === 'error' && problems.push(message.text()));
-    page.on('pageerror', (error) => problems.push(String(error)));
-    context.on('request', (request) => requests.push(request.url()));
-    await page.goto(url);
-    await page.locator('#card, #key-field').first().waitFor();
-  }
-
-  const shoot = async (name: string) => {
-    if (SHOTS !== undefined) await page.screenshot({ path: join(SHOTS, `local-${name}.png`), fullPage: true });
-  };
-
-  const status = () => page.getByRole('status').textContent();
-  const alert = () => page.getByRole('alert').textContent();
-  const inBrowser = () => page.getByRole('radio', { name: 'in this browser' });
-  const onServer = () => page.getByRole('radio', { name: 'on the server' });
-  const arrived = () => eventually(status).toBe('The model runs in this browser now: texts stay on this machine.');
-  const choose = (name: string) => page.getByRole('combobox', { name: 'Model' }).selectOption(name);
-  const classify = async (text: string) => {
-    await page.getByRole('textbox', { name: 'Text' }).fill(text);
-    await page.getByRole('button', { name: 'Classify' }).click();
-  };
-
-  /** The model as the server describes it. */
-  const described = async (name: string) => (await (await fetch(`${server.url}/v1/models/${name}`)).json()) as Model;
+  afterEach(() => playground.close());
 
   it.each(['reviews', 'pair'])('answers and explains as the server does, and asks nobody: %s', async (name) => {
-    await open();
-    await choose(name);
-    const model = await described(name);
+    playground = await PlaygroundPage.open(browser, server.url);
+    const { page, requests } = playground;
+    await page.getByRole('combobox', { name: 'Model' }).selectOption(name);
+    const model: unknown = await (await fetch(`${server.url}/v1/models/${name}`)).json();
     const texts = [TEXT, LONG];
     const wanted: Answered[] = [];
-    for (const text of texts) wanted.push(await page.evaluate(askInPage, { model, text }));
-    await inBrowser().check();
-    await arrived();
+    for (const text of texts) wanted.push(await playground.answers(model, text));
+    await playground.inBrowser().check();
+    await playground.arrived();
     expect(requests.filter((url) => url.includes('/files/')).length).toBeGreaterThan(5);
     for (const list of [requests, answered]) list.splice(0);
 
-    for (const [index, text] of texts.entries()) expectSame(await page.evaluate(askInPage, { model, text }), wanted[index]);
+    for (const [index, text] of texts.entries()) expectSame(await playground.answers(model, text), wanted[index], TOLERANCE);
     expect(wanted[1]?.predictions.length).toBeGreaterThan(name === 'reviews' ? 5 : 0);
-    await classify(LONG);
-    await eventually(() => page.locator('#timing').textContent()).toMatch(/ in \d+ ms/);
+    await playground.classify(LONG);
+    await playground.eventually(() => page.locator('#timing').textContent()).toMatch(/ in \d+ ms/);
     await page.getByRole('button', { name: 'Find the words' }).click();
     await page.locator('#explanation').waitFor();
-    expect(requests.filter((url) => !url.endsWith('/playground/api.js'))).toEqual([]);
+    expect(requests).toEqual([]);
     expect(answered).toEqual([]);
-    await shoot(name);
+    await playground.shoot(`local-${name}`);
 
-    await onServer().check();
-    expect(await status()).toBe('Texts go to the server again.');
-    await classify('A good film.');
-    await eventually(() => answered.length).toBeGreaterThan(0);
+    await playground.onServer().check();
+    expect(await playground.status()).toBe('Texts go to the server again.');
+    await playground.classify('A good film.');
+    await playground.eventually(() => answered.length).toBeGreaterThan(0);
   });
 
-  it('is chosen by the keyboard alone, and takes other models along', async () => {
-    await open();
-    await page.getByRole('combobox', { name: 'Model' }).focus();
-    await page.keyboard.press('Tab');
-    await page.keyboard.press('ArrowRight');
-    expect(await inBrowser().evaluate((radio) => radio === document.activeElement)).toBe(true);
-    await arrived();
-    expect(await page.locator('#place-note').textContent()).toBe('Texts stay on this machine.');
-    await choose('pair');
-    await arrived();
-    expect(page.workers()).toHaveLength(1);
+  it('is refused when a file is damaged: the page says which, and asks the server again', async () => {
+    playground = await PlaygroundPage.open(browser, server.url);
+    await playground.page.getByRole('combobox', { name: 'Model' }).selectOption('damaged');
+    await playground.inBrowser().check();
+    await playground
+      .eventually(playground.alert)
+      .toMatch(/^The model could not be loaded into this browser, so texts go to the server\. forward-weights-01\.bin is damaged/);
+    expect(await playground.onServer().isChecked()).toBe(true);
+    expect(await playground.page.locator('#place-note').textContent()).toBe('');
     answered.splice(0);
-    await classify(TEXT);
-    await eventually(status).toContain('What applies');
-    expect(answered).toEqual([]);
-  });
-
-  it('tells how far it is, takes no text meanwhile, and can be called off', async () => {
-    await open();
-    const gate = Promise.withResolvers<void>();
-    await page.context().route('**/forward-weights-01.bin', async (route) => {
-      await gate.promise;
-      await route.continue().catch(() => {});
-    });
-    await inBrowser().check();
-    await eventually(() => page.locator('#place-note').textContent()).toMatch(/^1\d\.\d of 1\d\.\d MiB$/);
-    await eventually(status).toMatch(/^Loading the model into this browser: \d+\.\d of 1\d\.\d MiB\.$/);
-    expect(await page.getByRole('progressbar', { name: 'Loading the model' }).isVisible()).toBe(true);
-    await shoot('loading');
-    answered.splice(0);
-    await classify(TEXT);
-    expect(await alert()).toBe('The model is still being loaded into this browser. Ask when it is there, or choose the server.');
-    expect(answered.filter((line) => line.includes('classify'))).toEqual([]);
-    await onServer().check();
-    expect(await status()).toBe('Texts go to the server again.');
-    expect(page.workers()).toEqual([]);
-    gate.resolve();
-    await classify(TEXT);
-    await page.locator('#explanation').waitFor();
-    expect(await alert()).toBe('');
-  });
-
-  it('is refused when a file is damaged: one sentence, and the server is asked again', async () => {
-    await open();
-    await choose('damaged');
-    await inBrowser().check();
-    await eventually(alert).toMatch(
-      /^The model could not be loaded into this browser, so texts go to the server\. forward-weights-01\.bin is damaged/,
-    );
-    expect(await onServer().isChecked()).toBe(true);
-    expect(await page.locator('#place-note').textContent()).toBe('');
-    answered.splice(0);
-    await classify(TEXT);
-    await page.locator('#explanation').waitFor();
+    await playground.classify(TEXT);
+    await playground.page.locator('#explanation').waitFor();
     expect(answered.length).toBeGreaterThan(0);
-  });
-
-  it('says so when it stops, sends nothing by itself, and the server is asked from then on', async () => {
-    await open();
-    await inBrowser().check();
-    await arrived();
-    answered.splice(0);
-    await page.workers()[0]?.evaluate(() => void setTimeout(() => Promise.reject(new Error('not this one'))));
-    await page.workers()[0]?.evaluate(() => {
-      setTimeout(() => {
-        throw new RangeError('out of memory');
-      });
-    });
-    await eventually(alert).toMatch(/^The model stopped in this browser, so texts go to the server again\. .*out of memory\.$/);
-    expect(await onServer().isChecked()).toBe(true);
-    expect(answered).toEqual([]);
-    await classify(TEXT);
-    await page.locator('#explanation').waitFor();
-    expect(answered.length).toBeGreaterThan(0);
-    problems.splice(0); // the browser's own notes
-  });
-
-  it.each([
-    ['light', { width: 1280, height: 900 }],
-    ['dark', { width: 375, height: 740 }],
-  ] as const)('has contrast, room and targets to hit in the %s scheme', async (colorScheme, viewport) => {
-    await open(server.url, { colorScheme, viewport, isMobile: viewport.width < 400, hasTouch: viewport.width < 400 });
-    await inBrowser().check();
-    await arrived();
-    await classify(TEXT);
-    await page.locator('#explanation').waitFor();
-    expect(await page.evaluate(lowContrast)).toEqual([]);
-    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(viewport.width);
-    const heights = await page.locator('#place label').evaluateAll((labels) => labels.map((label) => label.getBoundingClientRect().height));
-    expect(Math.min(...heights)).toBeGreaterThanOrEqual(viewport.width < 400 ? 44 : 24);
-    await shoot(colorScheme);
   });
 
   it('comes with the key that the server wants', async () => {
@@ -263,12 +106,13 @@ describe.skipIf(CHROMIUM === undefined)('a model in the browser', () => {
     const { key } = await addKey(keysFile, { scope: 'predict' });
     const guarded = await startServer(join(folder, 'one'), { port: 0, threads: 1, downloadable: true, keysFile });
     try {
-      await open(guarded.url);
+      playground = await PlaygroundPage.open(browser, guarded.url);
+      const { page, problems } = playground;
       await page.getByLabel('API key').fill(key);
       await page.getByRole('button', { name: 'Use it' }).click();
-      await inBrowser().check();
-      await arrived();
-      problems.splice(0); // the browser's own note of the first 401
+      await playground.inBrowser().check();
+      await playground.arrived();
+      expect(problems.splice(0)).toEqual([expect.stringContaining('401')]); // the browser's own note
     } finally {
       await guarded.stop();
     }
@@ -277,10 +121,8 @@ describe.skipIf(CHROMIUM === undefined)('a model in the browser', () => {
   it('is not offered by a server that keeps its models', async () => {
     const keeping = await startServer(join(folder, 'one'), { port: 0, threads: 1 });
     try {
-      await open(keeping.url);
-      await page.locator('#card').waitFor();
-      expect(await page.getByRole('radio').count()).toBe(0);
-      expect((await fetch(`${keeping.url}/playground/localWorker.js`)).status).toBe(404);
+      playground = await PlaygroundPage.open(browser, keeping.url);
+      expect(await playground.page.getByRole('radio').count()).toBe(0);
     } finally {
       await keeping.stop();
     }

@@ -5,12 +5,12 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 
 import { writeTinyBundle } from '../../test/fixtures/tinyClassifier.ts';
 import { startServer, type RunningServer } from '../node/server.ts';
-import { CHROMIUM, lowContrast } from './testSupport.ts';
+import { CHROMIUM, launchChromium, lowContrast } from './testSupport.ts';
 
 const SHOTS = process.env['PLAYGROUND_SHOTS'];
 const TEXT = 'The film was good and the story was funny, but the actor was boring. I love it more than the worst of them!';
@@ -38,8 +38,7 @@ describe.skipIf(CHROMIUM === undefined)('the playground in a browser', () => {
       threads: 1,
       logLevel: 'silent',
     });
-    // Chromium's sandbox needs rights that a container does not give.
-    browser = await chromium.launch({ executablePath: CHROMIUM ?? '', args: ['--no-sandbox'] });
+    browser = await launchChromium();
   });
 
   afterAll(async () => {

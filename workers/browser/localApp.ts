@@ -10,7 +10,8 @@ import type { App } from '../../serve/service.ts';
 import { KERNEL_FILE } from '../kernel/description.ts';
 import { loadBundleFrom } from '../src/bundleLoader.ts';
 import { Download } from './download.ts';
-import { fillAndHash, kernelModule } from './kernel.ts';
+import { fillAndHash } from './fillAndHash.ts';
+import { kernelModule } from './kernel.ts';
 import { createBrowserSession, ONNXRUNTIME_BYTES, onnxRuntimeAddress } from './onnxRuntime.ts';
 
 export interface LocalAppOptions {
