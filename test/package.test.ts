@@ -65,7 +65,13 @@ afterAll(() => rm(temporary, { recursive: true, force: true }));
 
 test('it holds what it needs, and no tests', () => {
   const sources = ['lstm.cc', 'kernel.h'].map((name) => `trainer/engine/native/fused/${name}`);
-  const programs = ['dist/trainer/main.js', 'dist/trainer/engine/selfCheck.js', 'dist/benchmark/ours.js', 'benchmark/peers/protocol.py'];
+  const programs = [
+    'dist/trainer/main.js',
+    'dist/trainer/engine/selfCheck.js',
+    'dist/benchmark/ours.js',
+    'dist/playground/localWorker.js',
+    'benchmark/peers/protocol.py',
+  ];
   const worker = [
     'dist/workers/deploy/deploy.js',
     'workers/src/worker.ts',
@@ -94,19 +100,7 @@ test('it serves a bundle over HTTP, and loads nothing of the trainer but the com
   skip(unreachable !== undefined, unreachable);
   await ulmfit(['serve', '--help'], { modules: 'help.txt' });
   const usual = await modulesIn('help.txt');
-  const child = spawn('npx', ['ulmfit', 'serve', bundle, '--port', '0'], {
-    cwd: project,
-    env: await environment({ modules: 'serve.txt' }),
-    // A group of its own: npx passes on no signals.
-    detached: true,
-  });
-  let stderr = '';
-  child.stderr.on('data', (data: Buffer) => (stderr += data.toString()));
-  const exited = once(child, 'exit');
-  try {
-    const { value: line } = await createInterface({ input: child.stdout })[Symbol.asyncIterator]().next();
-    const url = /^listening on (http:\S+)$/.exec(line ?? '')?.[1];
-    expect(url, stderr).toBeDefined();
+  await serving([], { modules: 'serve.txt' }, async (url) => {
     const response = await fetch(`${url}/v1/classify`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
@@ -120,10 +114,7 @@ test('it serves a bundle over HTTP, and loads nothing of the trainer but the com
       const score = scores.find((one) => one.label === label)?.score ?? Number.NaN;
       expect(Math.abs(score - (expected[index] ?? Number.NaN))).toBeLessThan(TOLERANCE);
     }
-  } finally {
-    if (child.pid !== undefined && child.exitCode === null) process.kill(-child.pid, 'SIGTERM');
-    await exited;
-  }
+  });
   const loaded = await modulesIn('serve.txt');
   expect(loaded).toContain('ulmfit/dist/serve/node/server.js');
   expect(loaded.filter((file) => file.startsWith('ulmfit/dist/trainer/') && !usual.includes(file))).toEqual([
@@ -135,6 +126,29 @@ test('it serves a bundle over HTTP, and loads nothing of the trainer but the com
     [],
   );
   expect(loaded.filter((file) => /tensorflow|vega|resvg|hyparquet|onnx-buf|protobuf/.test(file))).toEqual([]);
+}, 120_000);
+
+test('it gives models away where onnxruntime-web is installed, and else says what to install', async ({ skip }) => {
+  skip(unreachable !== undefined, unreachable);
+  const refused = await ulmfit(['serve', bundle, '--port', '0', '--downloadable']);
+  expect(refused.status).toBe(2);
+  expect(refused.stderr.trim()).toMatch(
+    /^With --downloadable .* which is not installed\. Install it with `npm install onnxruntime-web@\d+\.\d+\.\d+`\.$/,
+  );
+  const installed = join(project, 'node_modules/onnxruntime-web');
+  await symlink(join(ROOT, 'node_modules/onnxruntime-web'), installed);
+  try {
+    await serving(['--downloadable'], {}, async (url) => {
+      for (const [file, bytes] of [
+        ['localWorker.js', 100_000],
+        ['ort-wasm-simd-threaded.wasm', 10_000_000],
+      ] as const)
+        expect((await (await fetch(`${url}/playground/${file}`)).arrayBuffer()).byteLength).toBeGreaterThan(bytes);
+      expect((await fetch(`${url}/v1/models/tiny/versions/1/files/vocabulary.json`)).status).toBe(200);
+    });
+  } finally {
+    await rm(installed);
+  }
 }, 120_000);
 
 test('as a library, serving loads nothing of the trainer at all', async ({ skip }) => {
@@ -263,6 +277,28 @@ async function peers(): Promise<Readonly<Record<string, string>>> {
 interface RunOptions {
   /** The file that gets the names of the modules that are loaded. */
   readonly modules?: string;
+}
+
+/** Serves the bundle with the installed command while `use` asks it. */
+async function serving(flags: readonly string[], options: RunOptions, use: (url: string) => Promise<void>): Promise<void> {
+  const child = spawn('npx', ['ulmfit', 'serve', bundle, '--port', '0', ...flags], {
+    cwd: project,
+    env: await environment(options),
+    // A group of its own: npx passes on no signals.
+    detached: true,
+  });
+  let stderr = '';
+  child.stderr.on('data', (data: Buffer) => (stderr += data.toString()));
+  const exited = once(child, 'exit');
+  try {
+    const { value: line } = await createInterface({ input: child.stdout })[Symbol.asyncIterator]().next();
+    const url = /^listening on (http:\S+)$/.exec(line ?? '')?.[1];
+    if (url === undefined) throw new Error(`The server did not start: ${stderr}`);
+    await use(url);
+  } finally {
+    if (child.pid !== undefined && child.exitCode === null) process.kill(-child.pid, 'SIGTERM');
+    await exited;
+  }
 }
 
 /** A shell of the project, in which Node is this one. */

@@ -39,7 +39,7 @@ beforeAll(async () => {
   const keys = { KEY: (await addKey(keysFile, { scope: 'predict' })).key, ADMIN_KEY: (await addKey(keysFile, { scope: 'admin' })).key };
   environment = { ...keys, PATH: process.env['PATH'] ?? '' };
   const options = { port: 0, threads: 1 };
-  open = await startServer(join(folder, 'reviews-1'), options);
+  open = await startServer(join(folder, 'reviews-1'), { ...options, downloadable: true });
   guarded = await startServer(join(folder, 'reviews-1'), { ...options, keysFile, modelsRoot: folder });
 });
 

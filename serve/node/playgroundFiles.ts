@@ -33,7 +33,7 @@ export async function requireLocalFiles(): Promise<void> {
   if (found === undefined || (await readPackage(found)).version !== wanted) {
     const what = found === undefined ? 'is not installed' : 'is installed in another version';
     throw new UserError(
-      `With --downloadable the playground runs models in the browser, on ${RUNTIME}, which ${what}. Install it: npm install ${RUNTIME}@${wanted}`,
+      `With --downloadable the playground runs models in the browser, on ${RUNTIME}, which ${what}. Install it with \`npm install ${RUNTIME}@${wanted}\`.`,
     );
   }
   if (IS_SOURCE) await compiledWorker();

@@ -3,14 +3,15 @@
  * when it is asked for the script.
  */
 import { mkdir, stat, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { pathToFileURL } from 'node:url';
 
 import { build } from 'esbuild';
 
 /** The script's text: all of the app, the kernel, and onnxruntime-web but for its own WebAssembly. */
 export async function compileLocalWorker(): Promise<string> {
-  const runtime = fileURLToPath(import.meta.resolve('onnxruntime-web/ort-wasm-simd-threaded.wasm'));
+  const runtime = createRequire(import.meta.url).resolve('onnxruntime-web/ort-wasm-simd-threaded.wasm');
   const { outputFiles } = await build({
     entryPoints: [join(import.meta.dirname, 'localWorker.ts')],
     bundle: true,

@@ -37,7 +37,8 @@ export default async function setup(project: TestProject): Promise<() => Promise
     if (options.maxShardBytes !== undefined && bundle.members.some(({ shards }) => shards.length < 2))
       throw new Error(`The bundle "${name}" should have several shards of each model.`);
     // The first one empties the folder, which the others are put into.
-    await prepareAssets(bundleFolder, name === 'usual' ? assetsFolder : join(assetsFolder, name));
+    // Of some the model is given away.
+    await prepareAssets(bundleFolder, name === 'usual' ? assetsFolder : join(assetsFolder, name), { downloadable: name === 'pair' });
     if (options.precision === 'int8') {
       // What 8 bits should come close to: the same weights in float32.
       const exact = join(folder, `${name}-fp32`);
@@ -46,7 +47,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     } else nodeAnswers[name] = await answersOnNode(bundleFolder);
   }
   for (const name of ['usual', 'pair'] as const)
-    await prepareAssets(join(folder, name), join(assetsFolder, `int8-${name}`), { int8: true });
+    await prepareAssets(join(folder, name), join(assetsFolder, `int8-${name}`), { int8: true, downloadable: name === 'pair' });
   await prepareTooLarge(join(folder, 'usual'), join(assetsFolder, 'int8-large'));
   await prepareLongChunks(join(folder, 'usual'), join(assetsFolder, 'long-chunks'));
   await writeOnnxRuntimeModule();
