@@ -13,7 +13,10 @@ const FILES = '/v1/models/pair/versions/1/files';
 async function workerWith(folder: string): Promise<(path: string, headers?: Record<string, string>) => Promise<Response>> {
   vi.resetModules();
   const fresh: typeof worker = (await import('../src/worker.ts')).default;
-  const assets: Fetcher = { fetch: (input) => env.ASSETS.fetch(String(input).replace('assets.invalid', `assets.test/${folder}`)) };
+  const assets: Fetcher = {
+    fetch: (input) =>
+      env.ASSETS.fetch((input instanceof Request ? input.url : input.toString()).replace('assets.invalid', `assets.test/${folder}`)),
+  };
   return async (path, headers = {}) => {
     const context = createExecutionContext();
     const response = await fresh.fetch(new Request(`http://edge.test${path}`, { headers }), { ASSETS: assets }, context);
