@@ -24,6 +24,9 @@ let listener = { onMove: () => {}, onProblem: () => {} };
 /** Whether the model is on its way: until it is there, nothing can be asked. */
 export const isLoading = () => loading;
 
+/** Whether texts are read in this browser. */
+export const isInBrowser = () => local !== undefined && !loading;
+
 /** @param {typeof listener} given told before the place changes, and why the model cannot be in the browser */
 export function watchPlace(given) {
   listener = given;

@@ -1,12 +1,12 @@
 /** The page: what a person does, and what it shows. The asking is in api.js, the drawing in show.js. */
 import { explain, fetchModels, predictions, Refusal, useKey } from './api.js';
-import { isLoading, showPlace, watchPlace } from './place.js';
+import { isInBrowser, isLoading, showPlace, watchPlace } from './place.js';
 import { byId, element, NUMBER, scoresOf, sentenceOf, showAnswer, showCard, showCurve, showExplanation } from './show.js';
 
 /** @typedef {import('./api.js').Model} Model */
 
-/** Texts of up to so many tokens are explained unasked: a moment's work for the server. */
-const EXPLAINED_UNASKED = 250;
+/** Texts of up to so many tokens are explained unasked: a moment's work. The work grows with the square of the length, and a browser has one thread. */
+const EXPLAINED_UNASKED = { server: 250, browser: 100 };
 
 const STILL_LOADING = 'The model is still being loaded into this browser. Ask when it is there, or choose the server.';
 
@@ -119,7 +119,7 @@ async function classify() {
     byId('curve-note').textContent = 'After each chunk of the text, from the first token to the last.';
     byId('explain').hidden = false;
     doneAsking();
-    if (tokens > 0 && tokens <= EXPLAINED_UNASKED) await explainAnswer();
+    if (tokens > 0 && tokens <= EXPLAINED_UNASKED[isInBrowser() ? 'browser' : 'server']) await explainAnswer();
   } catch (error) {
     doneAsking();
     if (signal.aborted) byId('status').textContent = 'Stopped.';
