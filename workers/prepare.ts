@@ -64,7 +64,7 @@ export async function prepareAssets(
   await mkdir(assetsFolder, { recursive: true });
   for (const file of files) await linkOrCopy(join(folder, file), join(assetsFolder, file));
   await mkdir(join(assetsFolder, PLAYGROUND_ASSETS));
-  for (const file of Object.keys({ ...PLAYGROUND_FILES, ...(downloadable && LOCAL_FILES) }) as PlaygroundFile[]) {
+  for (const file of playgroundFiles(downloadable, int8)) {
     await writeFile(join(assetsFolder, PLAYGROUND_ASSETS, file), await readPlaygroundFile(file));
   }
   const packed = int8 ? (await writeKernelAssets(content, assetsFolder, texts)).members.flatMap((member) => member.files) : [];
@@ -73,6 +73,13 @@ export async function prepareAssets(
     const list = await Promise.all(names.map((name) => describe(assetsFolder, name)));
     await writeFile(join(assetsFolder, DOWNLOADS_FILE), JSON.stringify({ files: list }));
   }
+}
+
+/** The page, and what a browser runs the model with: on the kernel without onnxruntime. */
+function playgroundFiles(downloadable: boolean, int8: boolean): PlaygroundFile[] {
+  const page = Object.keys(PLAYGROUND_FILES) as PlaygroundFile[];
+  const local = Object.keys(LOCAL_FILES) as PlaygroundFile[];
+  return downloadable ? [...page, ...local.filter((file) => !int8 || file === 'localWorker.js')] : page;
 }
 
 async function describe(folder: string, name: string): Promise<ModelFile> {

@@ -55,7 +55,10 @@ export const playgroundPaths = (downloadable: boolean): Paths =>
             operationId: `playground${name.charAt(0).toUpperCase()}${name.slice(1)}`,
             summary: file === 'index.html' ? 'The playground, a page to try the models with' : `A file of the playground: ${file}`,
             tags: ['playground'],
-            responses: { 200: { description: 'The file.', content: { [mediaType]: { schema } } }, ...errors([500]) },
+            responses: {
+              200: { description: 'The file.', content: { [mediaType]: { schema } } },
+              ...errors(file in LOCAL_FILES ? [404, 500] : [500]),
+            },
           },
         },
       ];

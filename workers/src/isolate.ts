@@ -2,10 +2,12 @@ import type { Context } from 'hono';
 
 import { createApp } from '../../serve/app.ts';
 import { Classifier } from '../../serve/classifier.ts';
+import { HttpError } from '../../serve/errors.ts';
 import { fixedModels } from '../../serve/modelRegistry.ts';
+import type { PlaygroundFile } from '../../serve/routes/playground.ts';
 import type { App } from '../../serve/service.ts';
 import { PLAYGROUND_ASSETS } from './assetNames.ts';
-import { streamAsset } from './assets.ts';
+import { findAsset } from './assets.ts';
 import { readDownloads } from './downloads.ts';
 import { EdgeMetrics } from './edgeMetrics.ts';
 import { loadEdgeBundle } from './edgeRuntime.ts';
@@ -74,7 +76,7 @@ async function load(env: Env): Promise<Isolate> {
       rateLimiter: env.RATE_LIMITER && { take: takerOf(env.RATE_LIMITER) },
       requestsPerMinute: env.REQUESTS_PER_MINUTE,
       clientAddress,
-      playground: (file) => streamAsset(env.ASSETS, `${PLAYGROUND_ASSETS}/${file}`),
+      playground: (file) => playgroundFile(env.ASSETS, file),
       further: [
         metrics.routes(() => classifier.inFlight),
         jobs === undefined ? jobRoutesDisabled() : jobRoutes(jobs, classifier.bundle.task),
@@ -95,6 +97,13 @@ export function jobStoreOf({ JOBS, JOB_PARTS }: Env): JobStore | undefined {
 
 function takerOf(limiter: RateLimit): (client: string) => Promise<number> {
   return async (key) => ((await limiter.limit({ key })).success ? 0 : RATE_WINDOW_SECONDS);
+}
+
+/** @throws HttpError 404 for what only other deployments have */
+async function playgroundFile(assets: Fetcher, file: PlaygroundFile): Promise<ReadableStream<Uint8Array>> {
+  const found = await findAsset(assets, `${PLAYGROUND_ASSETS}/${file}`);
+  if (found?.body == null) throw new HttpError(404, 'not_found', 'This deployment has no such file.');
+  return found.body;
 }
 
 /** The platform puts it there, in place of what a client sends. */

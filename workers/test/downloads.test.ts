@@ -43,6 +43,10 @@ describe('a Worker that gives its model away', () => {
     }
     for (const name of [...none, '..%2fbundle.json', 'playground%2findex.html']) expect((await ask(`${FILES}/${name}`)).status).toBe(404);
     expect((await ask('/bundle.json')).status).toBe(404);
+    // The kernel needs no onnxruntime.
+    const runtime = await ask('/playground/ort-wasm-simd-threaded.wasm');
+    expect(runtime.status).toBe(folder === 'pair' ? 200 : 404);
+    await runtime.body?.cancel();
   });
 
   it('has what the playground runs it with, and streams it', async () => {
