@@ -12,8 +12,8 @@ import { UserError } from '../text/errors.ts';
 import { writeOnnxRuntimeModule } from './onnxRuntimeModule.ts';
 import { ASSETS_FOLDER, prepareAssets, WITHOUT_ONNXRUNTIME } from './prepare.ts';
 
-/** What `npm run demo` exports. */
-const DEMO_BUNDLE = join(import.meta.dirname, '..', 'runs', 'demo', 'bundle');
+/** The classifier that comes along, served where no bundle is named. */
+const SHIPPED_BUNDLE = join(import.meta.dirname, '..', 'models', 'sentiment-small', 'bundle');
 
 /** Keeps wrangler from asking the network for anything: usage reports, updates, and the place to claim requests come from. */
 const OFFLINE = {
@@ -34,12 +34,10 @@ async function develop(given: readonly string[]): Promise<number> {
   const args = given.filter((argument) => argument !== INT8 && argument !== DOWNLOADABLE);
   const [first] = args;
   const named = first !== undefined && !first.startsWith('-');
-  await prepareAssets(named ? first : DEMO_BUNDLE, ASSETS_FOLDER, { int8, downloadable }).catch((error: unknown) => {
-    if (named || !(error instanceof UserError)) throw error;
-    throw new UserError(`${error.message}\n\`npm run demo\` makes the demo's bundle; \`npm run edge -- <bundle>\` takes another one.`);
-  });
+  const bundle = named ? first : SHIPPED_BUNDLE;
+  await prepareAssets(bundle, ASSETS_FOLDER, { int8, downloadable });
   if (!int8) await writeOnnxRuntimeModule();
-  console.error(`Serving ${relative(process.cwd(), named ? first : DEMO_BUNDLE) || '.'} from a Worker on this machine.`);
+  console.error(`Serving ${relative(process.cwd(), bundle) || '.'} from a Worker on this machine.`);
   const wrangler = join(dirname(createRequire(import.meta.url).resolve('wrangler/package.json')), 'bin', 'wrangler.js');
   const build = int8 ? WITHOUT_ONNXRUNTIME : [];
   const child = spawn(process.execPath, [wrangler, 'dev', '--local', ...build, ...args.slice(named ? 1 : 0)], {
