@@ -19,7 +19,7 @@ const common = {
   weightDecay: v.optional(notNegative),
 };
 
-const languageModel = v.strictObject({ ...common, unfreezing: v.optional(names(LANGUAGE_MODEL_UNFREEZING)) });
+const languageModel = v.strictObject({ ...common, maxVocab: v.optional(count), unfreezing: v.optional(names(LANGUAGE_MODEL_UNFREEZING)) });
 const classifier = v.strictObject({ ...common, bpttWindow: v.optional(count), unfreezing: v.optional(names(UNFREEZING)) });
 
 /**
