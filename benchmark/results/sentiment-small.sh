@@ -10,6 +10,8 @@
 #   UNLABELLED_COUNT  unlabelled reviews that step 2 reads too      (10000)
 #   LM_EPOCHS         passes of step 2 over all reviews             (2)
 #   EPOCHS            passes of step 3; 5 reach every layer group   (5)
+#   DOCUMENTS         texts that trainer and bundle are compared on, of which
+#                     some are kept in the bundle               (those held out)
 #   PRECISION         bf16 where the processor multiplies it, or fp32
 set -eu
 train=$1
@@ -41,7 +43,7 @@ text=$data/text.jsonl
 # Step 2. Half as much dropout as the paper has: a small model does not learn texts by heart in two passes.
 [ -f "$work/language-model/model.json" ] ||
   node "$root"/trainer/bin.mjs finetune "$text" --from "$from" --out "$work/language-model" --resume \
-    --epochs "${LM_EPOCHS:-2}" --max-vocab 24000 --batch 32 --drop-mult 0.3 --seed 1
+    --epochs "${LM_EPOCHS:-2}" --max-vocab 20000 --batch 32 --drop-mult 0.3 --seed 1
 
 # Step 3.
 [ -f "$work/classifier/model.json" ] ||
@@ -52,6 +54,6 @@ node "$root"/trainer/bin.mjs calibrate "$work/classifier" "$data/valid.jsonl"
 node "$root"/trainer/bin.mjs evaluate "$work/classifier" "$data/test.jsonl" --json | tee "$work/test.json"
 
 mkdir -p "$out"
-node "$root"/trainer/bin.mjs export "$work/classifier" --int8 --name sentiment-small --documents "$data/test.jsonl" --out "$out/bundle"
+node "$root"/trainer/bin.mjs export "$work/classifier" --int8 --name sentiment-small --documents "${DOCUMENTS:-$data/test.jsonl}" --out "$out/bundle"
 for file in model.json model.safetensors vocabulary.json README.md; do cp "$work/classifier/$file" "$out/$file"; done
 echo "Written to $out. Its model card, $out/README.md, wants a word on corpus and licence."
