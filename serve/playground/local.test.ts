@@ -26,6 +26,8 @@ describe.skipIf(CHROMIUM === undefined)('a model in the browser', () => {
   let playground: PlaygroundPage;
   /** What the server has answered. */
   const answered: string[] = [];
+  /** Without the model's files, the last of which may be noted late. */
+  const textsAnswered = () => answered.filter((line) => /classify|explain/.test(line));
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'ulmfit-local-'));
@@ -77,7 +79,7 @@ describe.skipIf(CHROMIUM === undefined)('a model in the browser', () => {
     await page.getByRole('button', { name: 'Find the words' }).click();
     await page.locator('#explanation').waitFor();
     expect(requests).toEqual([]);
-    expect(answered).toEqual([]);
+    expect(textsAnswered()).toEqual([]);
     await playground.shoot(`local-${name}`);
 
     await playground.onServer().check();

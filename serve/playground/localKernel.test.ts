@@ -41,6 +41,8 @@ describe.skipIf(CHROMIUM === undefined)('a model in the browser, on the kernel',
   let playground: PlaygroundPage;
   /** Addresses that the server has answered. */
   const answered: string[] = [];
+  /** Without the model's files, the last of which may be noted late. */
+  const textsAnswered = () => answered.filter((line) => /classify|explain/.test(line));
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'ulmfit-kernel-'));
@@ -100,7 +102,7 @@ describe.skipIf(CHROMIUM === undefined)('a model in the browser, on the kernel',
     expectSame(await playground.answers(model, LONG), wanted, TOLERANCE);
     await playground.classify(TEXT);
     await page.getByText(/ in \d+ ms/).waitFor();
-    expect([requests, answered]).toEqual([[], []]);
+    expect([requests, textsAnswered()]).toEqual([[], []]);
   });
 
   it('is chosen by the keyboard alone, and takes other models along', async () => {
@@ -118,7 +120,7 @@ describe.skipIf(CHROMIUM === undefined)('a model in the browser, on the kernel',
     answered.splice(0);
     await playground.classify(TEXT);
     await playground.eventually(playground.status).toContain(', with ');
-    expect(answered).toEqual([]);
+    expect(textsAnswered()).toEqual([]);
   });
 
   it('tells how far it is, takes no text meanwhile, and can be called off', async () => {
@@ -133,10 +135,9 @@ describe.skipIf(CHROMIUM === undefined)('a model in the browser, on the kernel',
     await playground.eventually(() => page.locator('#place-note').textContent()).toMatch(/^0\.0 of 0\.\d MiB$/);
     expect(await page.getByRole('progressbar', { name: 'Loading the model' }).isVisible()).toBe(true);
     await playground.shoot('local-loading');
-    answered.splice(0);
     await playground.classify(TEXT);
     expect(await playground.alert()).toBe('The model is still being loaded into this browser. Ask when it is there, or choose the server.');
-    expect(answered).toEqual([]);
+    expect(textsAnswered()).toEqual([]);
     await playground.onServer().check();
     expect(await playground.status()).toBe('Texts go to the server again.');
     await playground.eventually(() => page.workers().length).toBe(0);
@@ -161,7 +162,7 @@ describe.skipIf(CHROMIUM === undefined)('a model in the browser, on the kernel',
       .eventually(playground.alert)
       .toMatch(/^The model stopped in this browser, so texts go to the server again\. .*out of memory\.$/);
     expect(await playground.onServer().isChecked()).toBe(true);
-    expect(answered).toEqual([]);
+    expect(textsAnswered()).toEqual([]);
     await playground.classify(TEXT);
     await page.locator('#explanation').waitFor();
     expect(answered.length).toBeGreaterThan(0);
