@@ -104,3 +104,9 @@ function sigmoid(logit: number): number {
 function largestAt(probabilities: Float32Array): number {
   return probabilities.indexOf(Math.max(...probabilities));
 }
+
+/** What figures say whatever the task: the largest difference of an answer, and how many documents got another label (none where the answer is a number). */
+export function differencesOf(figures: ParityFigures): { readonly largest: number; readonly others: number } {
+  if ('maxRelativeDifference' in figures) return { largest: figures.maxRelativeDifference, others: 0 };
+  return { largest: figures.maxProbabilityDifference, others: figures.labelDisagreements };
+}

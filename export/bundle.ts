@@ -313,6 +313,10 @@ function requireSize({ vocabulary: file, sizes }: BundleMember, vocabulary: read
 /** The SHA-256 of bytes or text in hexadecimal digits, by Web Crypto, which Node and edge runtimes both have. */
 export async function sha256Hex(content: Uint8Array<ArrayBuffer> | string): Promise<string> {
   const bytes = typeof content === 'string' ? new TextEncoder().encode(content) : content;
-  const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
-  return Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('');
+  return hexadecimal(await crypto.subtle.digest('SHA-256', bytes));
+}
+
+/** Bytes in hexadecimal digits. */
+export function hexadecimal(bytes: ArrayBuffer): string {
+  return Array.from(new Uint8Array(bytes), (byte) => byte.toString(16).padStart(2, '0')).join('');
 }

@@ -4,7 +4,7 @@
  */
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 
-import { type Answering, answerOf, compareAnswers, largestDifference, meanAnswer } from './answers.ts';
+import { type Answering, answerOf, compareAnswers, differencesOf, largestDifference, meanAnswer } from './answers.ts';
 import { type BundleMember, type Direction, layerSizes, LOWEST_FLOAT32, type ParityFigures, type Precision } from './bundle.ts';
 import { BATCH_TOLERANCE, MOST_OTHER_LABELS, TOLERANCES } from './tolerances.ts';
 
@@ -125,8 +125,7 @@ export function requireParity({ bundle, members }: Pick<ParityReport, 'bundle' |
 function requireFigures(figures: ParityFigures, precision: Precision, whatDoes: string): void {
   const { documents, maxBatchDifference = 0 } = figures;
   const isValue = 'maxRelativeDifference' in figures;
-  const largest = isValue ? figures.maxRelativeDifference : figures.maxProbabilityDifference;
-  const others = isValue ? 0 : figures.labelDisagreements;
+  const { largest, others } = differencesOf(figures);
   const advice = precision === 'fp32' ? '' : ` The model does not bear ${precision}: export it with more bits.`;
   // Every comparison with NaN is false, so these ask for what is good.
   if (!(largest <= TOLERANCES[precision] && others <= MOST_OTHER_LABELS * documents)) {

@@ -1,6 +1,8 @@
 /** Who may ask, and for what. Free of any platform; files of keys are in node/keysFile.ts. */
 import * as v from 'valibot';
 
+import { sha256Hex } from '../export/bundle.ts';
+
 /** What a key is good for: `predict` asks models, `admin` may exchange them too. */
 const KEY_SCOPES = ['predict', 'admin'] as const;
 export type KeyScope = (typeof KEY_SCOPES)[number];
@@ -21,12 +23,6 @@ export const keysFileSchema = v.strictObject({ schemaVersion: v.literal(1), keys
 
 /** A key as it is kept: nothing from which the key itself could be had. */
 export type StoredKey = v.InferOutput<typeof storedKeySchema>;
-
-/** The SHA-256 of a text in hexadecimal digits. */
-export async function sha256Hex(text: string): Promise<string> {
-  const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text));
-  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, '0')).join('');
-}
 
 /**
  * The stored key that a client's key is, if it is one. All are compared, each in full: how long it takes tells nothing about any.

@@ -69,8 +69,7 @@ const MAX_RETRY_AFTER_SECONDS = 60;
  * call; finished documents are answered and leave, the others go to the end of the line. So nothing is cut off, and each
  * costs the same memory whatever its length. Long documents have few of the places while short ones wait: see TurnPlaces. How
  * much a turn reads depends on who is in it, so that little of a call is padding: see turnLength; a document with nothing beside it is read in
- * longer pieces. Where the runtime can make several
- * graph calls at a time, as many turns run, each with its share of the documents.
+ * longer pieces. Where the runtime can make several graph calls at a time, as many turns run, each with its share of the documents.
  *
  * Every document's answer is the one it would get alone: rows share a call, never a state.
  *

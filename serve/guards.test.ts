@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { PlainRuntime, plainBundle } from '../test/fixtures/plainRuntime.ts';
-import { sha256Hex, type KeyScope, type StoredKey } from './apiKeys.ts';
+import { sha256Hex } from '../export/bundle.ts';
+import type { KeyScope, StoredKey } from './apiKeys.ts';
 import type { LoadedBundle } from './classifierRuntime.ts';
 import { RateLimiter } from './rateLimiter.ts';
 import type { RequestRecord } from './requestRecord.ts';

@@ -5,23 +5,15 @@
  * It runs in workerd, as it would at the edge. Nothing leaves the machine: no account, update check or usage report.
  */
 import { spawn } from 'node:child_process';
-import { createRequire } from 'node:module';
-import { dirname, join, relative } from 'node:path';
+import { join, relative } from 'node:path';
 
 import { UserError } from '../text/errors.ts';
+import { OFFLINE, wranglerScript } from './deploy/wrangler.ts';
 import { writeOnnxRuntimeModule } from './onnxRuntimeModule.ts';
 import { ASSETS_FOLDER, prepareAssets, WITHOUT_ONNXRUNTIME } from './prepare.ts';
 
 /** The classifier that comes along, served where no bundle is named. */
 const SHIPPED_BUNDLE = join(import.meta.dirname, '..', 'models', 'sentiment-small', 'bundle');
-
-/** Keeps wrangler from asking the network for anything: usage reports, updates, and the place to claim requests come from. */
-const OFFLINE = {
-  WRANGLER_SEND_METRICS: 'false',
-  WRANGLER_SEND_ERROR_REPORTS: 'false',
-  WRANGLER_HIDE_BANNER: 'true',
-  CLOUDFLARE_CF_FETCH_ENABLED: 'false',
-};
 
 /** The options that are not wrangler's. */
 const INT8 = '--int8';
@@ -38,9 +30,8 @@ async function develop(given: readonly string[]): Promise<number> {
   await prepareAssets(bundle, ASSETS_FOLDER, { int8, downloadable });
   if (!int8) await writeOnnxRuntimeModule();
   console.error(`Serving ${relative(process.cwd(), bundle) || '.'} from a Worker on this machine.`);
-  const wrangler = join(dirname(createRequire(import.meta.url).resolve('wrangler/package.json')), 'bin', 'wrangler.js');
   const build = int8 ? WITHOUT_ONNXRUNTIME : [];
-  const child = spawn(process.execPath, [wrangler, 'dev', '--local', ...build, ...args.slice(named ? 1 : 0)], {
+  const child = spawn(process.execPath, [wranglerScript(), 'dev', '--local', ...build, ...args.slice(named ? 1 : 0)], {
     cwd: import.meta.dirname,
     stdio: 'inherit',
     env: { ...process.env, ...OFFLINE },

@@ -13,10 +13,11 @@ import { readPlaygroundFile, requireLocalFiles } from '../serve/node/playgroundF
 import type { ModelFile } from '../serve/modelFiles.ts';
 import { LOCAL_FILES, PLAYGROUND_FILES, type PlaygroundFile } from '../serve/routes/playground.ts';
 import { UserError } from '../text/errors.ts';
+import { mebibytes } from './deploy/limits.ts';
 import { KERNEL_FILE, parseKernelDescription } from './kernel/description.ts';
 import { writeKernelAssets } from './kernel/packBundle.ts';
 import { WORKERS_FOLDER } from './program.ts';
-import { DOWNLOADS_FILE, PLAYGROUND_ASSETS } from './src/assetNames.ts';
+import { DOWNLOADS_FILE, PLAYGROUND_ASSETS } from './src/names.ts';
 
 const MEBIBYTE = 1024 * 1024;
 /** The platform's limit for one static asset. */
@@ -92,14 +93,14 @@ function requireFit(files: readonly string[], sizes: readonly number[], { precis
     const size = sizes[index] ?? 0;
     if (size > MAX_ASSET_BYTES)
       throw new UserError(
-        `${file} has ${inMebibytes(size)} MiB; a static asset may have ${MAX_ASSET_BYTES / MEBIBYTE}. Export the model again.`,
+        `${file} has ${mebibytes(size)} MiB; a static asset may have ${MAX_ASSET_BYTES / MEBIBYTE}. Export the model again.`,
       );
   }
   const total = sizes.reduce((sum, size) => sum + size, 0);
   const most = MAX_MODEL_BYTES[precision];
   if (total > most) {
     throw new UserError(
-      `The bundle has ${inMebibytes(total)} MiB; at the edge, where an isolate has 128 MB of memory for everything, a model may have ` +
+      `The bundle has ${mebibytes(total)} MiB; at the edge, where an isolate has 128 MB of memory for everything, a model may have ` +
         `${most / MEBIBYTE} MiB. Deploy it with 8-bit weights (--int8), train a smaller one (--preset small)${members.length > 1 ? ', export one of its two directions' : ''}, or serve this one with \`ulmfit serve\`.`,
     );
   }
@@ -112,10 +113,6 @@ async function linkOrCopy(from: string, to: string): Promise<void> {
     // Another device, or a file system without links.
     await copyFile(from, to);
   }
-}
-
-function inMebibytes(bytes: number): string {
-  return (bytes / MEBIBYTE).toFixed(1);
 }
 
 const USAGE = 'Usage: node workers/prepare.ts [--int8 [--documents <JSON Lines with "text">]] [--downloadable] <bundle> [<assets folder>]';

@@ -5,18 +5,17 @@ import { readFileSync } from 'node:fs';
 import { mkdir, readdir, stat, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { connect } from 'node:net';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { promisify } from 'node:util';
 
 import { freePort } from '../../workers/deploy/localWorker.ts';
+import { OFFLINE, wranglerScript } from '../../workers/deploy/wrangler.ts';
 import { ONNXRUNTIME_IMPORT, writeOnnxRuntimeModule } from '../../workers/onnxRuntimeModule.ts';
 import { WITHOUT_ONNXRUNTIME } from '../../workers/prepare.ts';
 import { TICKS_A_SECOND, ticksOfProcess } from '../processorTime.ts';
 
 const WORKERS = join(import.meta.dirname, '..', '..', 'workers');
-const wranglerFolder = dirname(createRequire(import.meta.url).resolve('wrangler/package.json'));
-const OFFLINE = { WRANGLER_SEND_METRICS: 'false', WRANGLER_SEND_ERROR_REPORTS: 'false', WRANGLER_HIDE_BANNER: 'true' };
 /** What onnxruntime-web may take here. */
 const LARGE_MEMORY_BYTES = 2 ** 30;
 const START_MILLISECONDS = 30_000;
@@ -31,14 +30,13 @@ export interface BuiltWorker {
 
 /** Builds the Worker as a deployment does. */
 export async function buildWorker(folder: string, { withOnnxRuntime }: { readonly withOnnxRuntime: boolean }): Promise<BuiltWorker> {
-  const wrangler = join(wranglerFolder, 'bin', 'wrangler.js');
   const assets = join(folder, 'no-assets');
   await mkdir(assets, { recursive: true });
   // The base model in float32 is beyond the limit of a deployment.
   const script = withOnnxRuntime ? await writeOnnxRuntimeModule(join(folder, 'onnxruntime'), LARGE_MEMORY_BYTES) : undefined;
   const engine = script === undefined ? WITHOUT_ONNXRUNTIME : ['--alias', `${ONNXRUNTIME_IMPORT}:${script}`];
   const switches = ['deploy', '--dry-run', '--outdir', folder, '--assets', assets, ...engine];
-  await promisify(execFile)(process.execPath, [wrangler, ...switches], { cwd: WORKERS, env: { ...process.env, ...OFFLINE } });
+  await promisify(execFile)(process.execPath, [wranglerScript(), ...switches], { cwd: WORKERS, env: { ...process.env, ...OFFLINE } });
   return { folder, uploadBytes: await uploadBytes(folder) };
 }
 
@@ -76,7 +74,7 @@ export class RunningWorker {
   static async start({ folder }: BuiltWorker, assetsFolder: string): Promise<RunningWorker> {
     const port = await freePort();
     await writeFile(join(folder, 'config.capnp'), await configuration(folder, assetsFolder, port));
-    const workerd = createRequire(join(wranglerFolder, 'package.json')).resolve('workerd/bin/workerd');
+    const workerd = createRequire(wranglerScript()).resolve('workerd/bin/workerd');
     const started = performance.now();
     const child = spawn(workerd, ['serve', join(folder, 'config.capnp')], { stdio: ['ignore', 'ignore', 'inherit'] });
     const failed = once(child, 'exit').then(() => Promise.reject(new Error('workerd ended.')));

@@ -6,7 +6,8 @@ import { dirname } from 'node:path';
 import * as v from 'valibot';
 
 import { UserError } from '../../text/errors.ts';
-import { keysFileSchema, sha256Hex, type KeyScope, type StoredKey } from '../apiKeys.ts';
+import { sha256Hex } from '../../export/bundle.ts';
+import { keysFileSchema, type KeyScope, type StoredKey } from '../apiKeys.ts';
 
 /** Tells a key from other secrets, for people and for scanners of repositories. */
 const KEY_PREFIX = 'ulmfit_';

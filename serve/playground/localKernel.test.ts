@@ -23,7 +23,7 @@ import { CHROMIUM, expectSame, launchChromium, lowContrast, PlaygroundPage } fro
 import { fillAndHash } from '../../workers/browser/fillAndHash.ts';
 import { loadKernelModule } from '../../workers/kernel/parity.ts';
 import { prepareAssets } from '../../workers/prepare.ts';
-import { DOWNLOADS_FILE } from '../../workers/src/assetNames.ts';
+import { DOWNLOADS_FILE } from '../../workers/src/names.ts';
 import { loadBundleFrom } from '../../workers/src/bundleLoader.ts';
 import { writeTinyBundle } from '../../test/fixtures/tinyClassifier.ts';
 

@@ -4,11 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 
+import { differencesOf } from '../../export/answers.ts';
 import type { Bundle } from '../../export/bundle.ts';
 import { readBundle, readParityDocuments } from '../../export/bundleFolder.ts';
 import type { ParityDocument } from '../../export/parityDocuments.ts';
 import { MOST_OTHER_LABELS, TOLERANCES } from '../../export/tolerances.ts';
 import { UserError } from '../../text/errors.ts';
+import { VERSION_HEADER } from '../src/names.ts';
 import { configPath, measureBuild, prepareFolder } from './buildWorker.ts';
 import { findings, type Finding, requireWithin } from './limits.ts';
 import { startLocalWorker } from './localWorker.ts';
@@ -55,8 +57,6 @@ export interface DeployReport {
 /** How long a version may take to be reached from here after its upload. */
 const ARRIVAL_MILLISECONDS = 60_000;
 const ARRIVAL_POLL_MILLISECONDS = 1_000;
-/** What the Worker says of its version, see src/worker.ts. */
-const VERSION_HEADER = 'x-deployed-version';
 
 /**
  * Deploys a bundle as a Worker, or does all but the upload.
@@ -121,8 +121,7 @@ export async function deploy(folder: string, options: DeployOptions = {}): Promi
 
 /** @throws UserError for figures that export would not have let pass. */
 function requireFigures({ parity, precision }: Bundle): void {
-  const largest = 'maxRelativeDifference' in parity ? parity.maxRelativeDifference : parity.maxProbabilityDifference;
-  const others = 'labelDisagreements' in parity ? parity.labelDisagreements : 0;
+  const { largest, others } = differencesOf(parity);
   if (largest <= TOLERANCES[precision] && others <= MOST_OTHER_LABELS * parity.documents) return;
   throw new UserError(
     `The bundle's own figures say that it answers otherwise than the trainer: by up to ${largest.toPrecision(2)}, where ${TOLERANCES[precision]} is ` +

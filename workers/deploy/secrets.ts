@@ -4,7 +4,8 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { UserError } from '../../text/errors.ts';
-import { sha256Hex, type StoredKey } from '../../serve/apiKeys.ts';
+import { sha256Hex } from '../../export/bundle.ts';
+import type { StoredKey } from '../../serve/apiKeys.ts';
 import { readKeys } from '../../serve/node/keysFile.ts';
 import { LIMITS } from './limits.ts';
 

@@ -1,7 +1,7 @@
 /** Asks a Worker, wherever it runs, the parity documents of its bundle, over HTTP. */
 import * as v from 'valibot';
 
-import { compareAnswers } from '../../export/answers.ts';
+import { compareAnswers, differencesOf } from '../../export/answers.ts';
 import type { Bundle, ParityFigures } from '../../export/bundle.ts';
 import type { ParityDocument } from '../../export/parityDocuments.ts';
 import { answerSchemas, type Answer } from '../../serve/schema.ts';
@@ -40,8 +40,7 @@ export async function smokeTest(options: SmokeTestOptions): Promise<SmokeTestRes
   const together = await classify(options, texts);
   const expected = documents.map(({ answer }) => Float32Array.from(answer));
   const figures = compareAnswers(bundle, expected, [alone, together], tolerance);
-  const largest = 'maxRelativeDifference' in figures ? figures.maxRelativeDifference : figures.maxProbabilityDifference;
-  const others = 'labelDisagreements' in figures ? figures.labelDisagreements : 0;
+  const { largest, others } = differencesOf(figures);
   if (!(largest <= tolerance && others === 0)) {
     throw new Error(
       `The Worker does not answer as the trainer did: the largest difference is ${largest.toPrecision(2)} (at most ${tolerance} is accepted), ` +

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { UserError } from '../../text/errors.ts';
 import { ONNXRUNTIME_IMPORT, ONNXRUNTIME_SCRIPT } from '../onnxRuntimeModule.ts';
 import { WORKERS_FOLDER } from '../program.ts';
+import { DEAD_LETTERS_SUFFIX } from '../src/names.ts';
 
 /** What a deployment may have besides the routes that answer at once. */
 export interface WorkerFeatures {
@@ -29,7 +30,11 @@ const JOB_CPU_MILLISECONDS = 300_000;
 export const ONNXRUNTIME_FOLDER = 'onnxruntime';
 
 /** Names of what a deployment with jobs needs in the account. */
-export const jobResources = (name: string) => ({ bucket: `${name}-jobs`, queue: `${name}-jobs`, deadLetters: `${name}-jobs-dead` });
+export const jobResources = (name: string) => ({
+  bucket: `${name}-jobs`,
+  queue: `${name}-jobs`,
+  deadLetters: `${name}-jobs${DEAD_LETTERS_SUFFIX}`,
+});
 
 /**
  * Checks a name that somebody wants to give a Worker.

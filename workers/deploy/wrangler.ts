@@ -8,14 +8,14 @@ import { UserError } from '../../text/errors.ts';
 import { installedFile } from '../program.ts';
 
 /** Keeps wrangler from asking the network for anything: usage reports, updates, and the place to claim requests come from. */
-const QUIET = {
+export const OFFLINE = {
   WRANGLER_SEND_METRICS: 'false',
   WRANGLER_SEND_ERROR_REPORTS: 'false',
   WRANGLER_HIDE_BANNER: 'true',
   CLOUDFLARE_CF_FETCH_ENABLED: 'false',
-  FORCE_COLOR: '0',
-  NO_COLOR: '1',
 };
+
+const PLAIN_TEXT = { FORCE_COLOR: '0', NO_COLOR: '1' };
 
 /** An entry of what wrangler reports to programs. */
 export interface WranglerEntry {
@@ -30,6 +30,15 @@ export interface WranglerRun {
   readonly stderr: string;
   /** What it reported to programs. */
   readonly entries: readonly WranglerEntry[];
+}
+
+/**
+ * The script that is the wrangler installed beside this program.
+ *
+ * @throws UserError when there is none
+ */
+export function wranglerScript(): string {
+  return join(dirname(installedFile('wrangler/package.json', 'builds and uploads Workers')), 'bin', 'wrangler.js');
 }
 
 /** wrangler, wherever it is installed. */
@@ -49,8 +58,7 @@ export class Wrangler {
   static find(): Wrangler {
     const own = process.env['ULMFIT_WRANGLER'];
     if (own !== undefined && own !== '') return new Wrangler([own]);
-    const folder = dirname(installedFile('wrangler/package.json', 'builds and uploads Workers'));
-    return new Wrangler([process.execPath, join(folder, 'bin', 'wrangler.js')]);
+    return new Wrangler([process.execPath, wranglerScript()]);
   }
 
   /** Runs a command to its end, whatever that is. */
@@ -99,7 +107,10 @@ export class Wrangler {
 
   #spawn(args: readonly string[], env: Readonly<Record<string, string>>) {
     const [program, ...first] = this.#command;
-    return spawn(program, [...first, ...args], { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...QUIET, ...env } });
+    return spawn(program, [...first, ...args], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...OFFLINE, ...PLAIN_TEXT, ...env },
+    });
   }
 }
 

@@ -7,7 +7,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { answerOf, compareAnswers, meanAnswer } from '../../export/answers.ts';
+import { answerOf, compareAnswers, differencesOf, meanAnswer } from '../../export/answers.ts';
 import { outputCount, type ParityFigures } from '../../export/bundle.ts';
 import type { BundleFolder } from '../../export/bundleFolder.ts';
 import { Classifier } from '../../serve/classifier.ts';
@@ -47,8 +47,7 @@ export async function requireKernelParity(
   const expected = await answersOf(await loadBundle(folder));
   const found = await answersOf(await loadOnKernel(content, description, assetsFolder));
   const figures = compareAnswers(bundle, expected, [found], KERNEL_TOLERANCE);
-  const largest = 'maxRelativeDifference' in figures ? figures.maxRelativeDifference : figures.maxProbabilityDifference;
-  const others = 'labelDisagreements' in figures ? figures.labelDisagreements : 0;
+  const { largest, others } = differencesOf(figures);
   // Every comparison with NaN is false, so this asks for what is good.
   if (largest <= KERNEL_TOLERANCE && others <= MOST_OTHER_LABELS * texts.length) return figures;
   throw new Error(

@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 
 import { modelFilesSchema, type ModelFiles } from '../../serve/modelFiles.ts';
-import { DOWNLOADS_FILE } from './assetNames.ts';
+import { DOWNLOADS_FILE } from './names.ts';
 import { findAsset, streamAsset } from './assets.ts';
 
 /** The files of the deployed model, where they may be had. */

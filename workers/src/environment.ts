@@ -25,9 +25,6 @@ export interface Env {
   readonly JOB_PARTS?: Queue<PartMessage>;
 }
 
-/** The queue of dead letters has the name of the queue itself, and this behind it. */
-export const DEAD_LETTERS_SUFFIX = '-dead';
-
 /**
  * The keys of a secret.
  *

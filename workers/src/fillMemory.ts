@@ -1,3 +1,5 @@
+import { hexadecimal } from '../../export/bundle.ts';
+
 /** Bytes that are read at a time. */
 const READ_BYTES = 128 * 1024;
 
@@ -26,8 +28,4 @@ export async function fillMemory(place: Uint8Array, stream: ReadableStream<Uint8
   }
   await writer.close();
   return filled === place.length ? hexadecimal(await digest.digest) : undefined;
-}
-
-function hexadecimal(digest: ArrayBuffer): string {
-  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, '0')).join('');
 }

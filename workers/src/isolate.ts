@@ -6,7 +6,7 @@ import { HttpError } from '../../serve/errors.ts';
 import { fixedModels } from '../../serve/modelRegistry.ts';
 import type { PlaygroundFile } from '../../serve/routes/playground.ts';
 import type { App } from '../../serve/service.ts';
-import { PLAYGROUND_ASSETS } from './assetNames.ts';
+import { PLAYGROUND_ASSETS } from './names.ts';
 import { findAsset } from './assets.ts';
 import { readDownloads } from './downloads.ts';
 import { EdgeMetrics } from './edgeMetrics.ts';

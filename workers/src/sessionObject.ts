@@ -1,10 +1,7 @@
 import { DurableObject } from 'cloudflare:workers';
 
 import { HttpError } from '../../serve/errors.ts';
-import type { Session, SessionStore, StoredSession } from '../../serve/sessionStore.ts';
-
-/** How long a session waits for its next piece unless told. */
-const IDLE_MILLISECONDS = 15 * 60_000;
+import { DEFAULT_SESSION_LIMITS, type Session, type SessionStore, type StoredSession } from '../../serve/sessionStore.ts';
 
 const KEY = 'session';
 
@@ -67,7 +64,7 @@ export class SessionObjects implements SessionStore {
   readonly #namespace: DurableObjectNamespace<SessionMethods>;
   readonly #idleMilliseconds: number;
 
-  constructor(namespace: DurableObjectNamespace<SessionMethods>, idleMilliseconds: number = IDLE_MILLISECONDS) {
+  constructor(namespace: DurableObjectNamespace<SessionMethods>, idleMilliseconds: number = DEFAULT_SESSION_LIMITS.idleMilliseconds) {
     this.#namespace = namespace;
     this.#idleMilliseconds = idleMilliseconds;
   }

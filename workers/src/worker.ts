@@ -1,14 +1,12 @@
 import { errorBody } from '../../serve/errors.ts';
-import { DEAD_LETTERS_SUFFIX, type Env } from './environment.ts';
+import type { Env } from './environment.ts';
 import { EDGE_LIMITS, jobStoreOf, readyIsolate, type Isolate } from './isolate.ts';
 import type { PartMessage } from './jobs/job.ts';
 import { consumeDeadLetters, consumeParts } from './jobs/jobConsumer.ts';
+import { DEAD_LETTERS_SUFFIX, VERSION_HEADER } from './names.ts';
 
 export type { Env } from './environment.ts';
 export { SessionObject } from './sessionObject.ts';
-
-/** Which deployed version answered, so that whoever has just deployed can tell. */
-const VERSION_HEADER = 'x-deployed-version';
 
 /** When to try again after a failed load: whatever was in the way may have gone, or another isolate may answer. */
 const RETRY_AFTER_SECONDS = 10;

@@ -3,7 +3,7 @@ import { createExecutionContext } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import { describe, expect, it, vi } from 'vitest';
 
-import { sha256Hex } from '../../serve/apiKeys.ts';
+import { sha256Hex } from '../../export/bundle.ts';
 import type { Env } from '../src/environment.ts';
 import type worker from '../src/worker.ts';
 
