@@ -95,6 +95,7 @@ describe.skipIf(!hasFusedOps)(`packedLstm${SKIPPED_OPS}`, () => {
     // Steps at which blocks of rows go on beside blocks of rows that end: 15 and 16 rows.
     { name: 'many rows that end together', lengths: [...repeated(15, 6), ...repeated(16, 3)], hidden: 70 },
     { name: 'many rows that end one by one', lengths: Array.from({ length: 15 }, (_, row) => 15 - row), hidden: 16 },
+    { name: 'more rows than one block, and a depth without a remainder', lengths: repeated(40, 4), hidden: 64 },
     { name: 'a rectangle', lengths: repeated(6, 7), hidden: 10 },
   ];
 

@@ -11,6 +11,7 @@
 #include "product.h"
 #include "scratch.h"
 #include "threads.h"
+#include "tiles.h"
 
 namespace ulmfit {
 namespace {
@@ -79,9 +80,9 @@ void PackBackward(const float* recurrent, const Layer& layer, Range tiles, T* pa
 
 // tile[r][column] = Σ_k a[r][k] · panels[column][k], for the two panels of a tile.
 template <typename T>
-void MultiplyTile(int64_t rows, const T* a, const T* panels, int64_t depth, float* tile) {
+void MultiplyTile(Multiplier<T>& multiplier, int64_t rows, const T* a, const T* panels, int64_t depth, float* tile) {
   for (int panel = 0; panel < kTilePanels; panel++) {
-    Multiply(rows, a, depth, panels + panel * depth * kPanelWidth, depth, tile + panel * kPanelWidth, kTileWidth);
+    multiplier.Multiply(rows, a, depth, panels + panel * depth * kPanelWidth, depth, tile + panel * kPanelWidth, kTileWidth);
   }
 }
 
@@ -151,12 +152,14 @@ void LstmForward(Context& context) {
   const int64_t depth = PaddedDepth<T>(layer.hidden);
   T* const panels = panelScratch.Get<T>(layer.blocks() * depth * kTileWidth);
   Recurrence<T> recurrence(stepScratch, outputs, packing, batch, layer.hidden);
+  const int64_t mostRows = Multiplier<T>::MostRows();
   Barrier barrier;
   OnAllThreads([&](int thread) {
     PackForward<T>(recurrent.data<float>(), layer, PartOf(layer.blocks(), thread), panels);
+    Multiplier<T> multiplier;
     barrier.Wait();
     for (int64_t t = 0; t < packing.time(); t++) {
-      const RowBlocks rows(packing.rows(t));
+      const RowBlocks rows(packing.rows(t), mostRows);
       const int64_t before = t == 0 ? 0 : batch + packing.start(t - 1);
       const int64_t after = batch + packing.start(t);
       const Range items = PartOf(layer.blocks() * rows.count, thread);
@@ -172,8 +175,8 @@ void LstmForward(Context& context) {
             __builtin_prefetch(gates + (packing.start(t) + row) * layer.gates() + gate * layer.hidden + unit, 1);
           }
         }
-        alignas(kAlignment) float tile[kRows * kTileWidth];
-        MultiplyTile(end - first, recurrence.Before(t) + first * depth, panels + block * depth * kTileWidth, depth, tile);
+        alignas(kAlignment) float tile[Multiplier<T>::kMostRows * kTileWidth];
+        MultiplyTile(multiplier, end - first, recurrence.Before(t) + first * depth, panels + block * depth * kTileWidth, depth, tile);
         WithLanes(layer.hidden - unit, [&](auto units) {
           for (int64_t row = first; row < end; row++) {
             T* const z = gates + (packing.start(t) + row) * layer.gates() + unit;
@@ -233,15 +236,17 @@ void LstmBackward(Context& context) {
   float* const carry = carryScratch.Get(batch * layer.hidden);  // the gradient of the cell, from the step after
   float* const biasParts = biasScratch.Get(ThreadCount() * depth);
   std::fill_n(biasParts, ThreadCount() * depth, 0.0f);
+  const int64_t mostRows = Multiplier<T>::MostRows();
   Barrier barrier;
   OnAllThreads([&](int thread) {
     PackBackward<T>(recurrent.data<float>(), layer, PartOf(layer.tiles(), thread), panels);
+    Multiplier<T> multiplier;
     barrier.Wait();
     float* const biasPart = biasParts + thread * depth;
     for (int64_t t = packing.time() - 1; t >= 0; t--) {
       // Rows to which the step after hands a gradient, and those that end here.
       const int64_t live = (t + 1) % truncation == 0 ? 0 : packing.rows(t + 1);
-      const RowBlocks going(live), ending(packing.rows(t) - live);
+      const RowBlocks going(live, mostRows), ending(packing.rows(t) - live, mostRows);
       const int64_t blocks = going.count + ending.count;
       const int64_t before = t == 0 ? 0 : batch + packing.start(t - 1);
       const int64_t after = batch + packing.start(t);
@@ -264,8 +269,13 @@ void LstmBackward(Context& context) {
             for (int gate = 0; gate < kGates; gate++) __builtin_prefetch(gates + token * depth + gate * layer.hidden + unit, 1);
           }
         }
-        alignas(kAlignment) float gradients[kRows * kTileWidth] = {};
-        if (goesOn) MultiplyTile(end - first, gates + (packing.start(t + 1) + first) * depth, panels + tile * depth * kTileWidth, depth, gradients);
+        alignas(kAlignment) float gradients[Multiplier<T>::kMostRows * kTileWidth];
+        if (goesOn) {
+          const T* const next = gates + (packing.start(t + 1) + first) * depth;
+          MultiplyTile(multiplier, end - first, next, panels + tile * depth * kTileWidth, depth, gradients);
+        } else {
+          std::fill_n(gradients, (end - first) * kTileWidth, 0.0f);
+        }
         for (int64_t unit = firstUnit; unit < std::min(layer.hidden, firstUnit + kTileWidth); unit += kLanes) {
           WithLanes(layer.hidden - unit, [&](auto units) {
             Lanes biasSums[kGates] = {};

@@ -100,16 +100,16 @@ inline void MultiplyRows(const T* a, int64_t stride, const T* panel, int64_t dep
 // to[r · toStride + column] = Σ_k a[r · stride + k] · panel[k][column], for at most kRows rows, with k up to a padded depth. The rows' number
 // becomes a compile-time constant, so that the sums are registers.
 template <int kCount = kRows, typename T>
-inline void Multiply(int64_t rows, const T* a, int64_t stride, const T* panel, int64_t depth, float* to, int64_t toStride) {
+inline void MultiplyVectors(int64_t rows, const T* a, int64_t stride, const T* panel, int64_t depth, float* to, int64_t toStride) {
   if (rows == kCount) return MultiplyRows<kCount>(a, stride, panel, depth, to, toStride);
-  if constexpr (kCount > 1) Multiply<kCount - 1>(rows, a, stride, panel, depth, to, toStride);
+  if constexpr (kCount > 1) MultiplyVectors<kCount - 1>(rows, a, stride, panel, depth, to, toStride);
 }
 
-// Cuts a batch into blocks of at most kRows rows, as equal as can be.
+// Cuts a batch into blocks of at most `most` rows, as equal as can be.
 struct RowBlocks {
   int64_t rows;
   int64_t count;
-  explicit RowBlocks(int64_t rows) : rows(rows), count((rows + kRows - 1) / kRows) {}
+  RowBlocks(int64_t rows, int64_t most) : rows(rows), count((rows + most - 1) / most) {}
   int64_t Begin(int64_t block) const { return rows * block / count; }
 };
 
