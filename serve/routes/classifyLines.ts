@@ -2,11 +2,11 @@ import { Hono, type Context } from 'hono';
 
 import { answerOf, type AnswerOptions } from '../answers.ts';
 import { bodyLines, type BodyLine } from '../bodyLines.ts';
-import { QueueFullError } from '../chunkScheduler.ts';
 import type { Classifier } from '../classifier.ts';
 import { answerOptions, LINES_MEDIA_TYPE, parseLine, requireLines } from '../documentLine.ts';
 import { deadlineError, errorBody, HttpError } from '../errors.ts';
 import { inOrder } from '../inOrder.ts';
+import { whenThereIsRoom } from '../roomInQueue.ts';
 import { modelOf, modelPaths, noteError, type AppEnv, type Service } from '../service.ts';
 
 /** Lines that are answered at a time: enough to fill two graph calls, so that one request leaves most of the queue to others. */
@@ -134,15 +134,8 @@ class LineAnswers {
     const timer = setTimeout(() => line.abort(deadlineError()), this.#service.limits.deadlineMilliseconds);
     this.#lines.add(line);
     try {
-      for (;;) {
-        try {
-          return await this.#classifier.classify([text], { signal: line.signal });
-        } catch (error) {
-          if (!(error instanceof QueueFullError)) throw error;
-          await pause(ROOM_MILLISECONDS);
-          line.signal.throwIfAborted();
-        }
-      }
+      const { signal } = line;
+      return await whenThereIsRoom(() => this.#classifier.classify([text], { signal }), { milliseconds: ROOM_MILLISECONDS, signal });
     } finally {
       this.#lines.delete(line);
       clearTimeout(timer);
@@ -159,7 +152,3 @@ class LineAnswers {
 
 const silentError = () =>
   new HttpError(504, 'deadline_exceeded', 'No further line came in time. Send the lines that are not answered in another request.');
-
-function pause(milliseconds: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, milliseconds));
-}

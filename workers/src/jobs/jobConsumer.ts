@@ -1,11 +1,11 @@
-import { answerOf, type MemberLogits } from '../../../serve/answers.ts';
+import { answerOf } from '../../../serve/answers.ts';
 import { bodyLines, type BodyLine } from '../../../serve/bodyLines.ts';
-import { QueueFullError } from '../../../serve/chunkScheduler.ts';
 import type { Classifier } from '../../../serve/classifier.ts';
 import { parseLine } from '../../../serve/documentLine.ts';
 import { errorBody, HttpError } from '../../../serve/errors.ts';
 import { inOrder } from '../../../serve/inOrder.ts';
 import type { Limits } from '../../../serve/limits.ts';
+import { whenThereIsRoom } from '../../../serve/roomInQueue.ts';
 import type { Job, JobPart, PartMessage } from './job.ts';
 import type { JobStore, PartResult } from './jobStore.ts';
 
@@ -83,7 +83,8 @@ async function answerLines(
       const document = parseLine(bytes, line, limits);
       if (document === undefined) return undefined;
       const { text, id } = document;
-      const logits = await classify(classifier, text);
+      // Requests may have filled the isolate's queue, and a part has a quarter of an hour.
+      const [logits = []] = await whenThereIsRoom(() => classifier.classify([text]), { milliseconds: ROOM_MILLISECONDS });
       return { line, ...(id !== undefined && { id }), answer: answerOf(classifier.bundle, logits, options) };
     } catch (error) {
       if (error instanceof HttpError && error.status < SERVER_ERRORS) return { line, ...errorBody(error.code, error.message) };
@@ -105,19 +106,6 @@ async function answerLines(
     await reader.cancel().catch(() => {}); // it may have ended already
   }
   return { body, errors, version: classifier.bundle.version };
-}
-
-/** Waits for room where requests have filled the isolate's queue: a part has a quarter of an hour. */
-async function classify(classifier: Classifier, text: string): Promise<MemberLogits> {
-  for (;;) {
-    try {
-      const [logits = []] = await classifier.classify([text]);
-      return logits;
-    } catch (error) {
-      if (!(error instanceof QueueFullError)) throw error;
-      await new Promise((resolve) => setTimeout(resolve, ROOM_MILLISECONDS));
-    }
-  }
 }
 
 /** For `then`: a promise that always tells what came of it. */
