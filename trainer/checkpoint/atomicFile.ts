@@ -13,12 +13,12 @@ import { UserError } from '../../text/errors.ts';
  * @example
  * await writeFileAtomically('model/README.md', [Buffer.from('# Model\n')]);
  */
-export async function writeFileAtomically(path: string, chunks: Iterable<Uint8Array>): Promise<void> {
+export async function writeFileAtomically(path: string, chunks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>): Promise<void> {
   const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}.tmp`);
   try {
     const handle = await open(temporary, 'wx');
     try {
-      for (const chunk of chunks) await writeAll(handle, chunk);
+      for await (const chunk of chunks) await writeAll(handle, chunk);
       await handle.sync();
     } finally {
       await handle.close();

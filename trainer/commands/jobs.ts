@@ -1,10 +1,8 @@
-import { createWriteStream } from 'node:fs';
-import { rename, rm } from 'node:fs/promises';
 import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import { setTimeout as wait } from 'node:timers/promises';
 
 import { UserError } from '../../text/errors.ts';
+import { writeFileAtomically } from '../checkpoint/atomicFile.ts';
 import { readDocuments } from '../data/readers.ts';
 import { printJson } from '../report/results.ts';
 
@@ -76,14 +74,7 @@ export async function fetchJob(id: string, { out, ...server }: JobsServer & { ou
     for await (const piece of body) process.stdout.write(piece);
     return;
   }
-  const staging = `${out}.${process.pid}.tmp`;
-  try {
-    await pipeline(Readable.from(body), createWriteStream(staging, { flags: 'wx' }));
-    await rename(staging, out);
-  } catch (error) {
-    await rm(staging, { force: true });
-    throw error;
-  }
+  await writeFileAtomically(out, body);
   console.error(`Written to ${out}.`);
 }
 
