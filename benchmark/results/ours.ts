@@ -6,6 +6,7 @@
  * From a shell: npx node benchmark/results/measure.ts runs/results/trec --from wiki-small --labels all,500,100 --seeds 1,2,3
  */
 import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { fineTune } from '../../trainer/api/fineTune.ts';
@@ -126,11 +127,12 @@ class Run {
 
   /** @returns false where it was interrupted */
   async measure(languageModel: string): Promise<boolean> {
-    const started = performance.now();
     const out = join(this.#folder, 'models', `${this.#file.replace('.jsonl', '')}-${keyOf([this.#from, this.#seed, this.#settings])}`);
+    const goesOn = existsSync(out);
+    const started = performance.now();
     const { interrupted } = await this.#train(languageModel, out);
     if (interrupted) return false;
-    const seconds = Math.round((performance.now() - started) / 100) / 10;
+    const seconds = goesOn ? undefined : Math.round((performance.now() - started) / 100) / 10;
     const directions = (await isPair(out)) ? [...PAIR, 'both' as const] : [(await readMembers(out))[0]?.description.direction ?? 'forward'];
     for (const direction of directions) {
       const model = directions.length > 1 && direction !== 'both' ? join(out, direction) : out;
@@ -149,7 +151,7 @@ class Run {
     return trainFromScratch(data, await readMembers(from, 'languageModel'), common);
   }
 
-  async #judge(model: string, direction: string, seconds: number): Promise<ResultRecord> {
+  async #judge(model: string, direction: string, seconds: number | undefined): Promise<ResultRecord> {
     const { validate, scratch, command, onNote } = this.#options;
     const part = validate === true ? this.#set.valid : this.#set.test;
     const evaluation = await evaluateModel(model, join(this.#folder, part.name), { text: this.#set.columns });

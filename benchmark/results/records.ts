@@ -14,8 +14,8 @@ export interface ResultRecord {
   readonly accuracy: number;
   /** Test documents. */
   readonly documents: number;
-  /** What training and judging took, without the language model's fine-tuning. */
-  readonly seconds: number;
+  /** What training took, without the language model's fine-tuning. Of a run that was stopped in between nobody knows. */
+  readonly seconds?: number | undefined;
   readonly machine: string;
   readonly date: string;
   /** Of ours alone. */

@@ -2,12 +2,6 @@ import type { Rows } from '../tables.ts';
 import type { ResultRecord } from './records.ts';
 import { KNOWN_SETS, METHODS } from './sets.ts';
 
-/** What the runs of one method on one number of labels came to. */
-interface Cell {
-  readonly accuracies: readonly number[];
-  readonly seconds: number;
-}
-
 /** The drawn number of labels; for a file with all of them, or a fold of them, nothing. */
 function drawnLabels({ train, labels }: ResultRecord): number | 'all' {
   return train.startsWith('labels-') ? labels : 'all';
@@ -25,7 +19,7 @@ export function accuracyRows(records: readonly ResultRecord[], set: string): Row
   const methods = Object.keys(METHODS).filter((name) => records.some(({ method }) => method === name));
   const rows = methods.map((name) => [
     METHODS[name] ?? name,
-    ...columns.map((labels) => shown(cellOf(records.filter((record) => record.method === name && drawnLabels(record) === labels)))),
+    ...columns.map((labels) => shown(accuraciesOf(records.filter((record) => record.method === name && drawnLabels(record) === labels)))),
   ]);
   const { paper } = KNOWN_SETS[set] ?? {};
   const published =
@@ -37,17 +31,14 @@ function amount(labels: number | 'all'): number {
   return labels === 'all' ? Infinity : labels;
 }
 
-/** The last measurement of each training file and seed. */
-function cellOf(records: readonly ResultRecord[]): Cell | undefined {
+/** What the last measurement of each training file and seed came to. */
+function accuraciesOf(records: readonly ResultRecord[]): number[] {
   const last = new Map(records.map((record) => [`${record.set} ${record.train} ${record.seed}`, record]));
-  if (last.size === 0) return undefined;
-  const runs = [...last.values()];
-  return { accuracies: runs.map(({ accuracy }) => accuracy), seconds: runs.reduce((sum, { seconds }) => sum + seconds, 0) / runs.length };
+  return [...last.values()].map(({ accuracy }) => accuracy);
 }
 
-function shown(cell: Cell | undefined): string {
-  if (cell === undefined) return '–';
-  const { accuracies } = cell;
+function shown(accuracies: readonly number[]): string {
+  if (accuracies.length === 0) return '–';
   const mean = accuracies.reduce((sum, value) => sum + value, 0) / accuracies.length;
   if (accuracies.length === 1) return percent(mean);
   return `${percent(mean)} [${(100 * Math.min(...accuracies)).toFixed(1)} – ${(100 * Math.max(...accuracies)).toFixed(1)}]`;
@@ -61,10 +52,10 @@ function percent(share: number): string {
 export function provenance(records: readonly ResultRecord[]): string[] {
   const groups = Map.groupBy(records, ({ method, machine }) => `${METHODS[method] ?? method} on ${machine}`);
   const lines = [...groups].map(([name, runs]) => {
-    const seconds = runs.map((run) => run.seconds).toSorted((a, b) => a - b);
+    const seconds = runs.flatMap((run) => run.seconds ?? []).toSorted((a, b) => a - b);
     const dates = [...new Set(runs.map(({ date }) => date))].toSorted();
-    const span = `${seconds[0]} to ${seconds.at(-1)} s a run`;
-    return `- ${name}: ${runs.length} ${runs.length === 1 ? 'run' : 'runs'}, ${span}, ${dates.join(' and ')}`;
+    const span = seconds.length === 0 ? [] : [`${seconds[0]} to ${seconds.at(-1)} s a run`];
+    return `- ${[`${name}: ${runs.length} ${runs.length === 1 ? 'run' : 'runs'}`, ...span, dates.join(' and ')].join(', ')}`;
   });
   const commands = [...new Set(records.filter(({ seed }) => seed !== undefined).map(({ command }) => command))];
   return [...lines, ...(commands.length > 0 ? ['', '```sh', ...commands, '```'] : [])];
