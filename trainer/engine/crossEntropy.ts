@@ -1,5 +1,6 @@
-import { softmaxCrossEntropy } from './fusedOps.ts';
-import { hasFusedOps, tf, type Scalar, type Tensor, type Tensor1D, type Tensor2D } from './operations.ts';
+import { softmaxCrossEntropy, tiledCrossEntropy } from './fusedOps.ts';
+import { hasFusedOps, hasMatrixUnit, tf, type Scalar, type Tensor, type Tensor1D, type Tensor2D } from './operations.ts';
+import { currentPrecision } from './precision.ts';
 import { operand, product, productForOps, type Operand } from './products.ts';
 
 /**
@@ -24,10 +25,23 @@ function rowsAtOnce(rows: number, vocabulary: number): number {
  * @returns nats per token, differentiable in `hidden`, `embedding` and `bias`
  */
 export function tiedCrossEntropy(hidden: Tensor, embedding: Tensor, bias: Tensor, targets: Tensor): Scalar {
-  return (hasFusedOps ? fusedCrossEntropy : plainCrossEntropy)(hidden, embedding, bias, targets);
+  const onMatrixUnit = hasMatrixUnit && currentPrecision() === 'bf16';
+  const crossEntropy = onMatrixUnit ? matrixUnitCrossEntropy : hasFusedOps ? fusedCrossEntropy : plainCrossEntropy;
+  return crossEntropy(hidden, embedding, bias, targets);
 }
 
 type CrossEntropy = typeof tiedCrossEntropy;
+
+/** On a processor's matrix unit, in bf16: one op of ours does it all, and logits are never written to memory. */
+export const matrixUnitCrossEntropy: CrossEntropy = (hidden, embedding, bias, targets) => {
+  const loss = tf.customGrad((...args) => {
+    const [inputs, weights, offsets, save] = args as unknown as [Tensor, Tensor, Tensor, (tensors: Tensor[]) => void];
+    const { losses, gradients } = tiledCrossEntropy(inputs, weights, offsets, targets, tf.scalar(1 / targets.size));
+    save(gradients);
+    return { value: tf.mean(losses), gradFunc: (upstream, saved) => saved.map((gradient) => scaled(gradient, upstream)) };
+  });
+  return loss(hidden, embedding, bias) as Scalar;
+};
 
 /** On our own op: the logits of a block of rows become their own gradient in place. */
 export const fusedCrossEntropy: CrossEntropy = (hidden, embedding, bias, targets) => {

@@ -106,6 +106,26 @@ export function softmaxCrossEntropy(
   return { losses, biasGradient };
 }
 
+/**
+ * Softmax cross-entropy of a decoder that is tied to the embedding, value and gradients, in bf16. It is there where `hasMatrixUnit` is true.
+ *
+ * @param hidden `[rows, width]`
+ * @param embedding `[words, width]`
+ * @param bias `[words]`
+ * @param targets `[rows]` int32
+ * @returns `losses` `[rows]` in nats, and the `gradients` of `scale · Σ losses` in hidden, embedding and bias
+ */
+export function tiledCrossEntropy(
+  hidden: Tensor,
+  embedding: Tensor,
+  bias: Tensor,
+  targets: Tensor,
+  scale: Scalar,
+): { losses: Tensor; gradients: Tensor[] } {
+  const [losses, ...gradients] = run('TiedCrossEntropy', [hidden, embedding, bias, targets, scale], 4) as [Tensor, ...Tensor[]];
+  return { losses, gradients };
+}
+
 /** A dropout mask: the same numbers as TensorFlow's stateless generator gives for the seed. */
 export function fusedDropoutMask(shape: readonly number[], probability: number, seed: readonly [number, number]): Tensor {
   return tf.tidy(() => {

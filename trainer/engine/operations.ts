@@ -11,7 +11,7 @@ export type Tensor1D = import('@tensorflow/tfjs-node-gpu').Tensor1D;
 export type Tensor2D = import('@tensorflow/tfjs-node-gpu').Tensor2D;
 
 /** The tfjs namespace on the installed engine; importing this module fails with a clear sentence where there is none. */
-export const { tf, backend, attributes, hasFusedOps } = await loadTensorFlow();
+export const { tf, backend, attributes, hasFusedOps, hasMatrixUnit } = await loadTensorFlow();
 
 const FLOAT = attributes.float32;
 

@@ -22,6 +22,8 @@ export interface TensorFlow {
   readonly device: Device;
   /** Whether our own ops are there (fusedOps.ts). */
   readonly hasFusedOps: boolean;
+  /** Whether they multiply on a processor's matrix unit in bf16: only then there is the op of tiled cross-entropy. */
+  readonly hasMatrixUnit: boolean;
 }
 
 /** The part of tfjs-node's backend that the engine uses. */
@@ -144,28 +146,29 @@ function load(layout: EngineLayout, { build, card }: EngineChoice): TensorFlow {
   if (engine.backend.binding.isUsingGpuDevice()) {
     const writable = engine.backend as { binding: Binding };
     writable.binding = rememberingScalars(engine.backend.binding, engine.attributes.float32);
-    return { tf, ...engine, device: { kind: 'gpu' }, hasFusedOps: false };
+    return { tf, ...engine, device: { kind: 'gpu' }, hasFusedOps: false, hasMatrixUnit: false };
   }
-  const hasFusedOps = loadFusedOps(layout);
+  const ops = loadFusedOps(layout);
   if (!wanted) {
     // What the build for GPUs says of missing GPUs is of no use to whoever wants none.
     if (build === 'cpu') showLines(lines);
-    return { tf, ...engine, device: { kind: 'cpu' }, hasFusedOps };
+    return { tf, ...engine, device: { kind: 'cpu' }, ...ops };
   }
   const withoutGpu = reasonWithoutGpu(unopened, lines);
   if (card === 'required') throw new UserError(`No GPU can be used: ${withoutGpu}.`);
-  return { tf, ...engine, device: { kind: 'cpu', withoutGpu }, hasFusedOps };
+  return { tf, ...engine, device: { kind: 'cpu', withoutGpu }, ...ops };
 }
 
 /** Registers our own ops, which are made for the processor. ULMFIT_PLAIN_OPS=1 does without them. */
-function loadFusedOps({ fusedOps }: EngineLayout): boolean {
-  if (process.env['ULMFIT_PLAIN_OPS'] === '1') return false;
+function loadFusedOps({ fusedOps }: EngineLayout): Pick<TensorFlow, 'hasFusedOps' | 'hasMatrixUnit'> {
+  const none = { hasFusedOps: false, hasMatrixUnit: false };
+  if (process.env['ULMFIT_PLAIN_OPS'] === '1') return none;
   if (!existsSync(fusedOps.path)) {
     showLines(['The fast operations are not compiled, so training is slower than it could be: run `npx ulmfit setup`.']);
-    return false;
+    return none;
   }
-  createRequire(import.meta.url)(fusedOps.path);
-  return true;
+  const { hasMatrixUnit } = createRequire(import.meta.url)(fusedOps.path) as { hasMatrixUnit: boolean };
+  return { hasFusedOps: true, hasMatrixUnit };
 }
 
 function prepareProcess({ build, card }: EngineChoice): void {

@@ -135,6 +135,9 @@ void Pool(Context& context);
 void PoolGradient(Context& context);
 template <typename T>
 void SoftmaxCrossEntropy(Context& context);
+#if defined(__AMX_BF16__)
+void TiedCrossEntropy(Context& context);
+#endif
 void DropoutMask(Context& context);
 void SumOfSquares(Context& context);
 void Adam(Context& context);

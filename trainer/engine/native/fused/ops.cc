@@ -10,6 +10,7 @@
 #include "tensorflow/c/ops.h"
 #include "tensorflow/c/tf_status.h"
 #include "threads.h"
+#include "tiles.h"
 
 namespace ulmfit {
 namespace {
@@ -75,7 +76,8 @@ void RegisterIn(const std::string& suffix, const std::string& type) {
                                    {"losses: float", "bias_gradient: float"});
 }
 
-void RegisterAll() {
+// Returns whether there is a matrix unit, and so the ops that need one.
+bool RegisterAll() {
   RegisterIn<float>("", "float");
   RegisterIn<Bf16>("Bf16", "bfloat16");
   Register<MaskRows>("UlmfitMaskRows", {"x: float", "mask: float", "rows: int32"}, {"masked: float"});
@@ -87,6 +89,14 @@ void RegisterAll() {
   Register<Adam>("UlmfitAdam",
                  {"parameter: float", "first: float", "second: float", "gradient: float", "gradient_scale: float", "settings: float"},
                  {"nothing: float"});
+#if defined(__AMX_BF16__)
+  if (!HasTiles()) return false;
+  Register<TiedCrossEntropy>("UlmfitTiedCrossEntropy", {"hidden: float", "embedding: float", "bias: float", "targets: int32", "scale: float"},
+                             {"losses: float", "hidden_gradient: float", "embedding_gradient: float", "bias_gradient: float"});
+  return true;
+#else
+  return false;
+#endif
 }
 
 }  // namespace
@@ -94,14 +104,18 @@ void RegisterAll() {
 
 // Several threads of Node may load the addon; TensorFlow must hear of the ops once.
 NAPI_MODULE_INIT() {
+  bool hasMatrixUnit = false;
   try {
-    static const bool registered = (ulmfit::RegisterAll(), true);
-    (void)registered;
+    static const bool registered = ulmfit::RegisterAll();
+    hasMatrixUnit = registered;
   } catch (const std::exception& error) {
     napi_throw_error(env, nullptr, error.what());
   }
   napi_value threads;
   napi_create_int32(env, ulmfit::ThreadCount(), &threads);
   napi_set_named_property(env, exports, "threads", threads);
+  napi_value matrixUnit;
+  napi_get_boolean(env, hasMatrixUnit, &matrixUnit);
+  napi_set_named_property(env, exports, "hasMatrixUnit", matrixUnit);
   return exports;
 }

@@ -42,11 +42,11 @@ inline bool HasTiles() {
 template <>
 class Multiplier<Bf16> {
   static constexpr int kTileRows = 16;
-  static constexpr int kTileDepth = 32;
   static constexpr int kRowBytes = 64;
   static_assert(kPanelVectors == 2 && kLanes == 16, "a tile's columns are a vector's lanes");
 
  public:
+  static constexpr int64_t kTileDepth = 32;
   static constexpr int64_t kMostRows = 2 * kTileRows;
   static int64_t MostRows() { return HasTiles() ? kMostRows : kRows; }
 
@@ -72,6 +72,12 @@ class Multiplier<Bf16> {
     } else {
       MultiplyTiles<false>(a, stride, panel, inTiles, inTiles < depth, to, toStride);
     }
+  }
+
+  // The same for kMostRows rows and a depth of whole tiles; where `adds`, on top of what stands in `to`.
+  void MultiplyBlock(const Bf16* a, int64_t stride, const Bf16* panel, int64_t depth, float* to, int64_t toStride, bool adds) {
+    Configure(kMostRows);
+    MultiplyTiles<true>(a, stride, panel, depth, adds, to, toStride);
   }
 
  private:
