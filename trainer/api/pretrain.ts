@@ -66,7 +66,7 @@ export async function pretrain(corpus: string, options: PretrainOptions): Promis
     direction: found,
     seed: DEFAULT_SEED,
     ...given(options),
-    ...(start && sizesOfStart(start, options)),
+    ...(start && { preset: undefined, ...sizesOfStart(start, options) }),
   };
   const fromTokens = all.maxTokens === undefined ? Number.POSITIVE_INFINITY : Math.ceil(all.maxTokens / (all.batch * all.bptt));
   const { batch, bptt, epochs, learningRate, schedule, optimizer, dropMult, weightDecay, clip, seed, minCount, text, out } = all;

@@ -142,6 +142,9 @@ describe('a run that begins with the weights of another model', () => {
       const size = shape[0] === before.vocabulary.size ? (data.length / shape[0]) * words : data.length;
       expect(after.tensors.get(name)?.data.slice(0, size), name).toEqual(data.slice(0, size));
     }
+    const decisions = JSON.parse(await readFile(join(out, 'config.json'), 'utf8')) as object;
+    expect(decisions).toMatchObject({ embedding: 8, hidden: 12, layers: 2 });
+    expect(decisions).not.toHaveProperty('preset');
     // The card says what that model was, and does not repeat it.
     const card = await readFile(join(out, 'README.md'), 'utf8');
     expect(card).toContain(`"from": {\n    "created": "${before.description.created}"`);
