@@ -46,6 +46,14 @@ describe('locateBundle', () => {
     expect(await locateBundle('runs/bundle', folder)).toBe('runs/bundle');
     expect(await locateBundle('wiki-small', folder)).toBe(join(folder, 'wiki-small')); // whoever reads it says that it is no bundle
   });
+
+  it('finds the bundle in a folder that is named by its path', async () => {
+    const folder = await shipped();
+    const bundle = join(folder, 'sentiment-small', 'bundle');
+    expect(await locateBundle(join(folder, 'sentiment-small'))).toBe(bundle);
+    expect(await locateBundle(bundle)).toBe(bundle);
+    expect(await locateBundle(folder)).toBe(folder);
+  });
 });
 
 it('lists what came along, and what of it can be served', async () => {

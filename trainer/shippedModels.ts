@@ -8,7 +8,7 @@ const FOLDER = join(projectFolder(), 'models');
 /** A model's name, or one of a pair: `wiki-small`, `wiki-small/backward`. */
 const NAME = /^[a-z0-9][a-z0-9-]*(?:\/(?:forward|backward))?$/;
 
-/** The folder of a shipped classifier that holds its bundle. */
+/** The folder in a classifier's that holds its bundle. */
 const BUNDLE = 'bundle';
 
 /**
@@ -24,12 +24,15 @@ export async function locateModel(pathOrName: string, folder: string = FOLDER): 
   return (await exists(shipped)) ? shipped : pathOrName;
 }
 
-/** Where a bundle lies: as {@link locateModel}, and of a shipped classifier the bundle inside. */
+/**
+ * Where a bundle lies: as {@link locateModel}, and of a folder that holds one, as that of a shipped classifier and that of `ulmfit fit` do, the bundle
+ * inside.
+ */
 export async function locateBundle(pathOrName: string, folder: string = FOLDER): Promise<string> {
   const found = await locateModel(pathOrName, folder);
-  if (found === pathOrName) return found;
-  const bundle = join(found, BUNDLE);
-  return (await exists(bundle)) ? bundle : found;
+  const inside = join(found, BUNDLE);
+  const isBundle = (path: string) => exists(join(path, 'bundle.json'));
+  return !(await isBundle(found)) && (await isBundle(inside)) ? inside : found;
 }
 
 /** The names of the models that came with this program, in alphabetical order. */

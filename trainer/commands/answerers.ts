@@ -28,6 +28,7 @@ export interface TextAnswerer extends Answerer {
  * @throws UserError where the folder is neither
  */
 export async function openAnswerer(pathOrName: string): Promise<TextAnswerer> {
+  if (await isFile(join(pathOrName, 'model.json'))) return openModelFolder(pathOrName);
   const folder = await locateBundle(pathOrName);
   return (await isFile(join(folder, BUNDLE_FILE))) ? openBundle(folder) : openModelFolder(pathOrName);
 }
