@@ -106,8 +106,8 @@ bool RegisterAll() {
 NAPI_MODULE_INIT() {
   bool hasMatrixUnit = false;
   try {
-    static const bool registered = ulmfit::RegisterAll();
-    hasMatrixUnit = registered;
+    static const bool found = ulmfit::RegisterAll();
+    hasMatrixUnit = found;
   } catch (const std::exception& error) {
     napi_throw_error(env, nullptr, error.what());
   }

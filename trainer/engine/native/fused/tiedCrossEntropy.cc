@@ -114,15 +114,20 @@ struct Workspace {
     rowSums = take(rows * width);
   }
 
-  void Fill(const Problem& problem, int64_t firstWord, int64_t count) const {
+  void TakeWords(const Problem& problem, int64_t firstWord, int64_t count) const {
     const int64_t width = problem.paddedWidth();
     for (int64_t word = 0; word < count; word++) {
       bias[word] = firstWord + word < problem.words ? problem.bias[firstWord + word] : kNever;
       for (int64_t k = 0; k < width; k += kLanes) {
-        Bf16* const to = words + word * width + k;
-        Store(to, LoadPart(problem.embedding, problem.words, problem.width, firstWord + word, k));
-        for (int64_t lane = 0; lane < kLanes; lane++) transposed[(k + lane) * kBlockWords + word] = to[lane];
+        Store(words + word * width + k, LoadPart(problem.embedding, problem.words, problem.width, firstWord + word, k));
       }
+    }
+  }
+
+  void TransposeWords(const Problem& problem, int64_t count) const {
+    const int64_t width = problem.paddedWidth();
+    for (int64_t word = 0; word < count; word++) {
+      for (int64_t k = 0; k < width; k++) transposed[k * kBlockWords + word] = words[word * width + k];
     }
   }
 };
@@ -150,7 +155,7 @@ void SumExponentials(Unit& unit, const Problem& problem, Range units, const Bf16
   std::fill_n(own.total, rows, 0.0f);
   for (int64_t first = units.begin * kSide; first < units.end * kSide; first += kBlockWords) {
     const int64_t words = std::min(kBlockWords, units.end * kSide - first);
-    own.Fill(problem, first, words);
+    own.TakeWords(problem, first, words);
     for (int64_t row = 0; row < rows; row += kSide) {
       for (int64_t word = 0; word < words; word += kSide) {
         alignas(64) float square[kSide * kSide];
@@ -208,7 +213,8 @@ void AddGradients(Unit& unit, const Problem& problem, Range units, const Bf16* h
   std::fill_n(own.rowSums, rows * width, 0.0f);
   for (int64_t first = units.begin * kSide; first < units.end * kSide; first += kBlockWords) {
     const int64_t words = std::min(kBlockWords, units.end * kSide - first);
-    own.Fill(problem, first, words);
+    own.TakeWords(problem, first, words);
+    own.TransposeWords(problem, words);
     std::fill_n(own.wordSums, words * width, 0.0f);
     std::fill_n(own.biasSums, words * kLanes, 0.0f);
     for (int64_t block = 0; block < rows; block += kBlockRows) {
