@@ -22,14 +22,14 @@ export interface TextAnswerer extends Answerer {
 }
 
 /**
- * Opens a bundle on onnxruntime, without the training engine, or a model folder on the training engine. Of a classifier that came with this
- * program and is given by its name it is the bundle.
+ * Opens a bundle on onnxruntime, without the training engine, or a model folder on the training engine. Of a folder that holds a bundle and is no
+ * model itself, and of a classifier that came with this program and is given by its name, it is the bundle.
  *
  * @throws UserError where the folder is neither
  */
 export async function openAnswerer(pathOrName: string): Promise<TextAnswerer> {
-  if (await isFile(join(pathOrName, 'model.json'))) return openModelFolder(pathOrName);
-  const folder = await locateBundle(pathOrName);
+  const isModel = await isFile(join(pathOrName, 'model.json'));
+  const folder = isModel ? pathOrName : await locateBundle(pathOrName);
   return (await isFile(join(folder, BUNDLE_FILE))) ? openBundle(folder) : openModelFolder(pathOrName);
 }
 
