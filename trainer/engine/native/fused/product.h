@@ -57,12 +57,20 @@ struct Element<Bf16> {
 #endif
   }
   static void Pack(Bf16* to, const Lanes* values) {
+#if defined(__AVX512BF16__)
+    const __m512i halves = (__m512i)_mm512_cvtne2ps_pbh((__m512)values[1], (__m512)values[0]);
+    const __m512i pairs = _mm512_permutexvar_epi16(_mm512_load_si512(kInTurns), halves);
+#else
     const Words pairs = ((Rounded(values[0]) >> 16) & 0xffff) | (Rounded(values[1]) & kUpperHalf);
+#endif
     std::memcpy(to, &pairs, sizeof pairs);
   }
 
  private:
   static constexpr int32_t kUpperHalf = -0x10000;
+  // The lanes of two halves in turns.
+  alignas(64) static constexpr uint16_t kInTurns[32] = {0, 16, 1, 17, 2,  18, 3,  19, 4,  20, 5,  21, 6,  22, 7,  23,
+                                                        8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
 };
 
 // The depth of a panel: that of the product, filled up with zeros.

@@ -17,13 +17,16 @@ namespace {
 
 using Unit = Multiplier<Bf16>;
 
-// Words, rows and the embedding's width are padded to a multiple of this, a product's rows, its columns and its depth at once.
-constexpr int64_t kSide = 32;
-static_assert(Unit::kMostRows == kSide && kPanelWidth == kSide && Unit::kTileDepth == kSide, "a product is a square");
+// Words, rows and the embedding's width are padded to whole squares.
+constexpr int64_t kSide = Unit::kSide;
+constexpr int64_t kSquare = Unit::kSquare;
 
 // A block of logits is so many words by so many rows. A block's part of the embedding and of its gradient lie in the second cache meanwhile.
-constexpr int64_t kBlockWords = 512;
-constexpr int64_t kBlockRows = 128;
+constexpr int64_t kBlockWords = 256;
+constexpr int64_t kBlockRows = 256;
+
+// Logits are compared and added up as powers of two: times this.
+constexpr float kLog2E = 1.44269504f;
 
 // As good as minus infinity, with no infinity to come of it.
 constexpr float kNever = -3.0e38f;
@@ -48,6 +51,9 @@ template <typename T>
 T* PanelOf(T* panels, int64_t column, int64_t depth) {
   return panels + column / kSide * depth * kSide;
 }
+
+// Where the square with that row and column begins in a matrix that lies in memory square by square, so that a product streams through it.
+constexpr int64_t SquareAt(int64_t row, int64_t column, int64_t columns) { return row / kSide * kSide * columns + column / kSide * kSquare; }
 
 // Up to kLanes numbers of a row of `matrix`; 0 beyond its last row or column.
 Lanes LoadPart(const float* matrix, int64_t rows, int64_t columns, int64_t row, int64_t column) {
@@ -81,16 +87,16 @@ void PackHidden(const Problem& problem, Range rows, Bf16* asColumns, Bf16* asRow
 
 // What one thread works with.
 struct Workspace {
-  Bf16* words;       // [kBlockWords, width], of the embedding
-  Bf16* transposed;  // [width, kBlockWords]
-  float* bias;       // [kBlockWords]
-  float* wordSums;   // [kBlockWords, width], the embedding's gradient
+  Bf16* words;       // [kBlockWords, width] in squares, of the embedding
+  Bf16* transposed;  // [width, kBlockWords] in squares
+  float* bias;       // [kBlockWords], times kLog2E
+  float* wordSums;   // [kBlockWords, width] in squares, the embedding's gradient
   float* biasSums;   // [kBlockWords, kLanes]
-  Bf16* gradients;   // [kBlockWords, kBlockRows], of the logits
+  Bf16* gradients;   // [kBlockWords, kBlockRows] in squares, of the logits
   Bf16* panels;      // the same, packed: [kBlockRows / kSide] panels of depth kBlockWords
-  float* highest;    // [rows], the greatest logit of this thread's words
+  float* highest;    // [rows], the greatest logit of this thread's words, times kLog2E
   float* total;      // [rows], Σ exp(logit - highest)
-  float* rowSums;    // [width, rows], what this thread's words add to the hidden vectors' gradient, transposed
+  float* rowSums;    // [rows, width] in squares that are transposed, what this thread's words add to the hidden vectors' gradient
 
   // The numbers that one thread needs; a Bf16 counts as half a float.
   static int64_t Size(const Problem& problem) {
@@ -117,25 +123,55 @@ struct Workspace {
   void TakeWords(const Problem& problem, int64_t firstWord, int64_t count) const {
     const int64_t width = problem.paddedWidth();
     for (int64_t word = 0; word < count; word++) {
-      bias[word] = firstWord + word < problem.words ? problem.bias[firstWord + word] : kNever;
+      bias[word] = firstWord + word < problem.words ? problem.bias[firstWord + word] * kLog2E : kNever;
       for (int64_t k = 0; k < width; k += kLanes) {
-        Store(words + word * width + k, LoadPart(problem.embedding, problem.words, problem.width, firstWord + word, k));
+        Store(words + SquareAt(word, k, width) + word % kSide * kSide + k % kSide, LoadPart(problem.embedding, problem.words, problem.width, firstWord + word, k));
       }
     }
   }
 
   void TransposeWords(const Problem& problem, int64_t count) const {
     const int64_t width = problem.paddedWidth();
-    for (int64_t word = 0; word < count; word++) {
-      for (int64_t k = 0; k < width; k++) transposed[k * kBlockWords + word] = words[word * width + k];
+    for (int64_t word = 0; word < count; word += kSide) {
+      for (int64_t k = 0; k < width; k += kSide) {
+        const Bf16* const from = words + SquareAt(word, k, width);
+        Bf16* const to = transposed + SquareAt(k, word, kBlockWords);
+        for (int64_t row = 0; row < kSide; row++) {
+          for (int64_t column = 0; column < kSide; column++) to[column * kSide + row] = from[row * kSide + column];
+        }
+      }
     }
   }
 };
 
-// Logits of kSide words and rows without their bias, transposed: to[word][row].
-void MultiplySquare(Unit& unit, const Problem& problem, const Workspace& own, int64_t word, const Bf16* hidden, float* to) {
-  const int64_t width = problem.paddedWidth();
-  unit.MultiplyBlock(own.words + word * width, width, hidden, width, to, kSide, false);
+// A square of logits is worked on in so many steps.
+constexpr int64_t kSteps = 8;
+
+// Makes the logits of so many rows and words without their bias, in squares that are transposed, and calls process(row, word, square[word][row], step) for each
+// square and step, and then finish(row, word, square). While the vectors work on a square, the matrix unit makes the next one.
+template <typename Process, typename Finish>
+void ForLogits(Unit& unit, const Problem& problem, const Workspace& own, int64_t words, const Bf16* hidden, int64_t rows, Process process, Finish finish) {
+  const int64_t width = problem.paddedWidth(), depth = width / kSide;
+  alignas(64) float memory[2][kSquare];
+  float *square = memory[0], *next = memory[1];
+  const auto multiply = [&](int64_t row, int64_t word, auto meanwhile) {
+    unit.MultiplySquares(own.words + SquareAt(word, 0, width), PanelOf(hidden, row, width), depth, next, false, meanwhile);
+  };
+  multiply(0, 0, [](int64_t) {});
+  for (int64_t row = 0; row < rows; row += kSide) {
+    for (int64_t word = 0; word < words; word += kSide) {
+      std::swap(square, next);
+      int64_t step = 0, due = 0;
+      const bool inRow = word + kSide < words;
+      if (inRow || row + kSide < rows) {
+        multiply(inRow ? row : row + kSide, inRow ? word + kSide : 0, [&](int64_t) {
+          for (due += kSteps; due >= depth; due -= depth) process(row, word, square, step++);
+        });
+      }
+      while (step < kSteps) process(row, word, square, step++);
+      finish(row, word, square);
+    }
+  }
 }
 
 // Calls `body(row, word)` for each of the square's rows whose target is one of its words, both counted within the square.
@@ -156,53 +192,55 @@ void SumExponentials(Unit& unit, const Problem& problem, Range units, const Bf16
   for (int64_t first = units.begin * kSide; first < units.end * kSide; first += kBlockWords) {
     const int64_t words = std::min(kBlockWords, units.end * kSide - first);
     own.TakeWords(problem, first, words);
-    for (int64_t row = 0; row < rows; row += kSide) {
-      for (int64_t word = 0; word < words; word += kSide) {
-        alignas(64) float square[kSide * kSide];
-        MultiplySquare(unit, problem, own, word, PanelOf(hidden, row, problem.paddedWidth()), square);
-        for (int64_t lane = 0; lane < kSide; lane += kLanes) {
-          const Lanes before = Load(own.highest + row + lane);
-          Lanes highest = before;
-          for (int64_t w = 0; w < kSide; w++) {
-            float* const logits = square + w * kSide + lane;
-            const Lanes biased = Load(logits) + own.bias[word + w];
-            Store(logits, biased);
-            highest = Max(highest, biased);
+    ForLogits(
+        unit, problem, own, words, hidden, rows,
+        [&](int64_t row, int64_t word, const float* square, int64_t step) {
+          constexpr int64_t kHalf = kSteps / 2;
+          static_assert(kSide == 2 * kLanes);
+          const int64_t lane = step / kHalf * kLanes, part = step % kHalf;
+          const float* const logits = square + lane;
+          const float* const bias = own.bias + word;
+          Lanes highest = Load(own.highest + row + lane);
+          Lanes total = Load(own.total + row + lane);
+          if (part == 0) {
+            const Lanes before = highest;
+            for (int64_t w = 0; w < kSide; w++) highest = Max(highest, Load(logits + w * kSide) * kLog2E + bias[w]);
+            Store(own.highest + row + lane, highest);
+            total *= PowerOfTwo(before - highest);
+          } else {
+            for (int64_t w = kSide * (part - 1) / (kHalf - 1); w < kSide * part / (kHalf - 1); w++) {
+              total += PowerOfTwo(Load(logits + w * kSide) * kLog2E + bias[w] - highest);
+            }
           }
-          Lanes total = Load(own.total + row + lane) * Exp(before - highest);
-          for (int64_t w = 0; w < kSide; w++) total += Exp(Load(square + w * kSide + lane) - highest);
-          Store(own.highest + row + lane, highest);
           Store(own.total + row + lane, total);
-        }
-        ForTargets(problem, row, first + word, [&](int64_t r, int64_t w) { wanted[row + r] = square[w * kSide + r]; });
-      }
-    }
+        },
+        [&](int64_t row, int64_t word, const float* square) {
+          ForTargets(problem, row, first + word, [&](int64_t r, int64_t w) { wanted[row + r] = square[w * kSide + r] * kLog2E + own.bias[word + w]; });
+        });
   }
 }
 
-// Turns a square of logits into their gradient, softmax less one-hot, and keeps it for the two products that take it.
-void KeepGradients(const Problem& problem, const Workspace& own, int64_t firstWord, int64_t word, int64_t row, int64_t inBlock,
-                   const float* normalizers, float* square) {
-  for (int64_t lane = 0; lane < kSide; lane += kLanes) {
-    const Lanes normalizer = Load(normalizers + row + lane);
-    for (int64_t w = 0; w < kSide; w++) {
-      float* const at = square + w * kSide + lane;
-      Store(at, Exp(Load(at) + own.bias[word + w] - normalizer) * problem.scale);
-    }
-  }
-  ForTargets(problem, row, firstWord + word, [&](int64_t r, int64_t w) { square[w * kSide + r] -= problem.scale; });
-  for (int64_t lane = 0; lane < kSide; lane += kLanes) {
-    Bf16* const panel = PanelOf(own.panels, inBlock, kBlockWords);
-    for (int64_t w = 0; w < kSide; w += 2) {
+// The gradient of logits, softmax less one-hot, but for the one-hot.
+Lanes Softmax(Lanes logit, float bias, Lanes normalizer, float scale) { return PowerOfTwo(logit * kLog2E + bias - normalizer) * scale; }
+
+// A step of turning a square of logits into their gradient and keeping it for the two products that take it.
+void KeepGradients(const Problem& problem, const Workspace& own, int64_t word, int64_t row, const float* normalizers, const float* square, int64_t step) {
+  constexpr int64_t kCount = kSide / kSteps;
+  Bf16* const gradients = own.gradients + SquareAt(word, row, kBlockRows);
+  Bf16* const panel = PanelOf(own.panels, row, kBlockWords);
+  for (int64_t w = step * kCount; w < (step + 1) * kCount; w += 2) {
+    Lanes sums[2] = {Load(own.biasSums + (word + w) * kLanes), Load(own.biasSums + (word + w + 1) * kLanes)};
+    for (int64_t lane = 0; lane < kSide; lane += kLanes) {
+      const Lanes normalizer = Load(normalizers + lane);
       Lanes values[2];
       for (int64_t next = 0; next < 2; next++) {
-        values[next] = Load(square + (w + next) * kSide + lane);
-        float* const sum = own.biasSums + (word + w + next) * kLanes;
-        Store(sum, Load(sum) + values[next]);
-        Store(own.gradients + (word + w + next) * kBlockRows + inBlock + lane, values[next]);
+        values[next] = Softmax(Load(square + (w + next) * kSide + lane), own.bias[word + w + next], normalizer, problem.scale);
+        sums[next] += values[next];
+        Store(gradients + (w + next) * kSide + lane, values[next]);
       }
       PackPair(panel, word + w, lane, values[0], values[1]);
     }
+    for (int64_t next = 0; next < 2; next++) Store(own.biasSums + (word + w + next) * kLanes, sums[next]);
   }
 }
 
@@ -219,26 +257,37 @@ void AddGradients(Unit& unit, const Problem& problem, Range units, const Bf16* h
     std::fill_n(own.biasSums, words * kLanes, 0.0f);
     for (int64_t block = 0; block < rows; block += kBlockRows) {
       const int64_t count = std::min(kBlockRows, rows - block);
-      for (int64_t row = 0; row < count; row += kSide) {
-        for (int64_t word = 0; word < words; word += kSide) {
-          alignas(64) float square[kSide * kSide];
-          MultiplySquare(unit, problem, own, word, PanelOf(hidden, block + row, width), square);
-          KeepGradients(problem, own, first, word, block + row, row, normalizers, square);
-        }
-      }
+      ForLogits(
+          unit, problem, own, words, PanelOf(hidden, block, width), count,
+          [&](int64_t row, int64_t word, const float* square, int64_t step) {
+            KeepGradients(problem, own, word, row, normalizers + block + row, square, step);
+          },
+          [&](int64_t row, int64_t word, const float* square) {
+            ForTargets(problem, block + row, first + word, [&](int64_t r, int64_t w) {
+              const Lanes softmax = Softmax(Broadcast(square[w * kSide + r]), own.bias[word + w], Broadcast(normalizers[block + row + r]), problem.scale);
+              const float gradient = softmax[0] - problem.scale;
+              own.biasSums[(word + w) * kLanes + r % kLanes] -= problem.scale;
+              Assign(own.gradients + SquareAt(word, row, kBlockRows) + w * kSide + r, gradient);
+              Assign(PanelOf(own.panels, row, kBlockWords) + (word + w) / 2 * 2 * kSide + r * 2 + w % 2, gradient);
+            });
+          });
       for (int64_t k = 0; k < width; k += kSide) {
         const Bf16* const panel = PanelOf(hiddenRows, k, rows) + block * kSide;
         for (int64_t word = 0; word < words; word += kSide) {
-          unit.MultiplyBlock(own.gradients + word * kBlockRows, kBlockRows, panel, count, own.wordSums + word * width + k, width, true);
+          float* const sums = own.wordSums + SquareAt(word, k, width);
+          unit.MultiplySquares(own.gradients + SquareAt(word, 0, kBlockRows), panel, count / kSide, sums, true);
         }
         for (int64_t row = 0; row < count; row += kSide) {
-          float* const sums = own.rowSums + k * rows + block + row;
-          unit.MultiplyBlock(own.transposed + k * kBlockWords, kBlockWords, PanelOf(own.panels, row, kBlockWords), words, sums, rows, true);
+          float* const sums = own.rowSums + SquareAt(block + row, k, width);
+          unit.MultiplySquares(own.transposed + SquareAt(k, 0, kBlockWords), PanelOf(own.panels, row, kBlockWords), words / kSide, sums, true);
         }
       }
     }
     for (int64_t word = 0; word < std::min(words, problem.words - first); word++) {
-      std::copy_n(own.wordSums + word * width, problem.width, embeddingGradient + (first + word) * problem.width);
+      for (int64_t k = 0; k < problem.width; k += kSide) {
+        const float* const sums = own.wordSums + SquareAt(word, k, width) + word % kSide * kSide;
+        std::copy_n(sums, std::min(kSide, problem.width - k), embeddingGradient + (first + word) * problem.width + k);
+      }
       biasGradient[first + word] = Sum(Load(own.biasSums + word * kLanes));
     }
   }
@@ -293,19 +342,29 @@ void TiedCrossEntropy(Context& context) {
       for (int other = 0; other < ThreadCount(); other++) highest = std::max(highest, workspaceOf(other).highest[row]);
       for (int other = 0; other < ThreadCount(); other++) {
         const Workspace part = workspaceOf(other);
-        total += part.total[row] * std::exp(part.highest[row] - highest);
+        total += part.total[row] * std::exp2(part.highest[row] - highest);
       }
-      normalizers[row] = highest + std::log(total);
-      losses[row] = highest - wanted[row] + std::log(total);
+      normalizers[row] = highest + std::log2(total);
+      losses[row] = (highest - wanted[row] + std::log2(total)) / kLog2E;
     }
     barrier.Wait();
     AddGradients(unit, problem, words, asColumns, asRows, normalizers, own, embeddingGradient, biasGradient);
     barrier.Wait();
-    for (int64_t row = rowsOf.begin; row < std::min(rowsOf.end, problem.rows); row++) {
-      for (int64_t k = 0; k < problem.width; k++) {
-        float sum = 0;
-        for (int other = 0; other < ThreadCount(); other++) sum += workspaceOf(other).rowSums[k * rows + row];
-        hiddenGradient[row * problem.width + k] = sum;
+    for (int64_t row = rowsOf.begin; row < rowsOf.end; row += kSide) {
+      for (int64_t k = 0; k < width; k += kSide) {
+        const int64_t at = SquareAt(row, k, width);
+        alignas(64) float sums[kSquare];
+        std::copy_n(own.rowSums + at, kSquare, sums);
+        for (int other = 0; other < ThreadCount(); other++) {
+          if (other == thread) continue;
+          const float* const theirs = workspaceOf(other).rowSums + at;
+          for (int64_t i = 0; i < kSquare; i++) sums[i] += theirs[i];
+        }
+        const int64_t columns = std::min(kSide, problem.width - k);
+        for (int64_t r = row; r < std::min(row + kSide, problem.rows); r++) {
+          float* const to = hiddenGradient + r * problem.width + k;
+          for (int64_t column = 0; column < columns; column++) to[column] = sums[column * kSide + r - row];
+        }
       }
     }
   });

@@ -48,7 +48,14 @@ class Multiplier<Bf16> {
  public:
   static constexpr int64_t kTileDepth = 32;
   static constexpr int64_t kMostRows = 2 * kTileRows;
+  static constexpr int64_t kSide = 32;  // of a square, which can be a product's rows and depth, its depth and columns, or its rows and columns
+  static constexpr int64_t kSquare = kSide * kSide;
+  static_assert(kMostRows == kSide && kPanelWidth == kSide && kTileDepth == kSide);
   static int64_t MostRows() { return HasTiles() ? kMostRows : kRows; }
+
+  struct Nothing {
+    void operator()(int64_t) const {}
+  };
 
   Multiplier() = default;
   Multiplier(const Multiplier&) = delete;
@@ -68,16 +75,18 @@ class Multiplier<Bf16> {
     }
     Configure(rows);
     if (rows > kTileRows) {
-      MultiplyTiles<true>(a, stride, panel, inTiles, inTiles < depth, to, toStride);
+      MultiplyTiles<true>(a, stride, kTileDepth, panel, inTiles, inTiles < depth, to, toStride, Nothing());
     } else {
-      MultiplyTiles<false>(a, stride, panel, inTiles, inTiles < depth, to, toStride);
+      MultiplyTiles<false>(a, stride, kTileDepth, panel, inTiles, inTiles < depth, to, toStride, Nothing());
     }
   }
 
-  // The same for kMostRows rows and a depth of whole tiles; where `adds`, on top of what stands in `to`.
-  void MultiplyBlock(const Bf16* a, int64_t stride, const Bf16* panel, int64_t depth, float* to, int64_t toStride, bool adds) {
+  // The same of squares, which lie one after another: to[r][column] = Σ_s Σ_k a[s][r][k] · panel[s * kSide + k][column]; where `adds`, on top of
+  // what stands in `to`. After square s it calls `meanwhile(s)`, whose vectors are worked on while the unit multiplies.
+  template <typename Meanwhile = Nothing>
+  void MultiplySquares(const Bf16* a, const Bf16* panel, int64_t count, float* to, bool adds, Meanwhile meanwhile = {}) {
     Configure(kMostRows);
-    MultiplyTiles<true>(a, stride, panel, depth, adds, to, toStride);
+    MultiplyTiles<true>(a, kSide, kSquare, panel, count * kSide, adds, to, kSide, meanwhile);
   }
 
  private:
@@ -104,8 +113,9 @@ class Multiplier<Bf16> {
     _tile_loadconfig(&tiles);
   }
 
-  template <bool kTwoBlocks>
-  static void MultiplyTiles(const Bf16* a, int64_t stride, const Bf16* panel, int64_t depth, bool begun, float* to, int64_t toStride) {
+  template <bool kTwoBlocks, typename Meanwhile>
+  static void MultiplyTiles(const Bf16* a, int64_t stride, int64_t step, const Bf16* panel, int64_t depth, bool begun, float* to, int64_t toStride,
+                            Meanwhile meanwhile) {
     constexpr int64_t kPanelBytes = kPanelVectors * kRowBytes;
     const int64_t aBytes = stride * sizeof(Bf16), toBytes = toStride * sizeof(float);
     float* const lower = to + kTileRows * toStride;
@@ -125,17 +135,18 @@ class Multiplier<Bf16> {
         _tile_zero(3);
       }
     }
-    for (int64_t k = 0; k < depth; k += kTileDepth) {
+    for (int64_t k = 0; k < depth; k += kTileDepth, a += step) {
       _tile_loadd(6, panel + k * kPanelWidth, kPanelBytes);
-      _tile_loadd(4, a + k, aBytes);
+      _tile_loadd(4, a, aBytes);
       _tile_dpbf16ps(0, 4, 6);
       _tile_loadd(7, panel + k * kPanelWidth + kPanelWidth, kPanelBytes);
       _tile_dpbf16ps(1, 4, 7);
       if constexpr (kTwoBlocks) {
-        _tile_loadd(5, a + kTileRows * stride + k, aBytes);
+        _tile_loadd(5, a + kTileRows * stride, aBytes);
         _tile_dpbf16ps(2, 5, 6);
         _tile_dpbf16ps(3, 5, 7);
       }
+      meanwhile(k / kTileDepth);
     }
     _tile_stored(0, to, toBytes);
     _tile_stored(1, to + kLanes, toBytes);
