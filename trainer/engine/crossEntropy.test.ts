@@ -168,12 +168,12 @@ describe.skipIf(!hasMatrixUnit)(
       return { ...given, hidden: rounded(given.hidden), embedding: rounded(given.embedding) };
     };
 
-    // Words and rows go in blocks of 512 and 128, everything in squares of 32: one short of them, one more, and several.
+    // Words and rows go in blocks of 256, everything in squares of 32: one short of them, one more, and several.
     it.each([
       { rows: 1, size: 3, vocabulary: 8 },
       { rows: 31, size: 32, vocabulary: 33 },
       { rows: 33, size: 31, vocabulary: 513 },
-      { rows: 129, size: 33, vocabulary: 1025 },
+      { rows: 257, size: 33, vocabulary: 1025 },
       { rows: 300, size: 48, vocabulary: 2100 },
     ])('has the value and gradients of plain operations: $rows rows of $size, vocabulary $vocabulary', ({ rows, size, vocabulary }) => {
       const given = roundedCase(rows, size, vocabulary);

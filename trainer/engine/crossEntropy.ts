@@ -1,7 +1,6 @@
 import { softmaxCrossEntropy, tiledCrossEntropy } from './fusedOps.ts';
-import { hasFusedOps, hasMatrixUnit, tf, type Scalar, type Tensor, type Tensor1D, type Tensor2D } from './operations.ts';
-import { currentPrecision } from './precision.ts';
-import { operand, product, productForOps, type Operand } from './products.ts';
+import { hasFusedOps, tf, type Scalar, type Tensor, type Tensor1D, type Tensor2D } from './operations.ts';
+import { onMatrixUnit, operand, product, productForOps, type Operand } from './products.ts';
 
 /**
  * Rows of logits handled at once: enough for an efficient matrix product, few enough that `[rows, vocabulary]` stays small, and no last block
@@ -25,8 +24,7 @@ function rowsAtOnce(rows: number, vocabulary: number): number {
  * @returns nats per token, differentiable in `hidden`, `embedding` and `bias`
  */
 export function tiedCrossEntropy(hidden: Tensor, embedding: Tensor, bias: Tensor, targets: Tensor): Scalar {
-  const onMatrixUnit = hasMatrixUnit && currentPrecision() === 'bf16';
-  const crossEntropy = onMatrixUnit ? matrixUnitCrossEntropy : hasFusedOps ? fusedCrossEntropy : plainCrossEntropy;
+  const crossEntropy = onMatrixUnit() ? matrixUnitCrossEntropy : hasFusedOps ? fusedCrossEntropy : plainCrossEntropy;
   return crossEntropy(hidden, embedding, bias, targets);
 }
 

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { relativeDifference } from '../../test/parity/closeness.ts';
 import { numbers, randomTensor, randomValues, SKIPPED_OPS } from '../testSupport.ts';
-import { lstmForward, maskRows, pool, poolGradient, softmaxCrossEntropy, sumOfSquares } from './fusedOps.ts';
-import { attributes, backend, hasFusedOps, tf, type Scalar, type Tensor } from './operations.ts';
+import { layerGradients, layerProduct, lstmForward, maskRows, pool, poolGradient, softmaxCrossEntropy, sumOfSquares } from './fusedOps.ts';
+import { attributes, backend, hasFusedOps, hasMatrixUnit, tf, type Scalar, type Tensor } from './operations.ts';
 import { Packing } from './packing.ts';
 import { exactOperand, lower, raise } from './products.ts';
 
@@ -116,6 +116,47 @@ describe.skipIf(!hasFusedOps)(`lstmForward${SKIPPED_OPS}`, () => {
     }
   });
 });
+
+describe.skipIf(!hasMatrixUnit)(
+  `layerProduct, layerGradients${hasMatrixUnit ? '' : ' (skipped: the processor has no matrix unit for bf16)'}`,
+  () => {
+    const inBf16 = (x: Tensor) => raise(lower(x, attributes.bfloat16), attributes.bfloat16);
+
+    // Everything goes in squares of 32, sums in blocks of 512 rows and columns, depth in parts of 256: one short of them, one more, and several.
+    it.each([
+      { tokens: 1, inputs: 1, hidden: 1 },
+      { tokens: 31, inputs: 33, hidden: 8 },
+      { tokens: 33, inputs: 31, hidden: 9 },
+      { tokens: 257, inputs: 100, hidden: 129 },
+      { tokens: 1100, inputs: 513, hidden: 70 },
+    ])('are the products of rounded matrices: $tokens tokens, $inputs to $hidden', ({ tokens, inputs, hidden }) => {
+      const [x, weights] = [randomTensor([tokens, inputs], 'x'), randomTensor([inputs, 4 * hidden], 'weights')];
+      const [previous, gradient] = [randomTensor([tokens, hidden], 'previous'), randomTensor([tokens, 4 * hidden], 'gradient')];
+      const gates = numbers(raise(layerProduct(x, weights).tensor, attributes.bfloat16));
+      expect(relativeDifference(gates, numbers(tf.matMul(inBf16(x), inBf16(weights))))).toBeLessThan(2 ** -8);
+
+      const upstream = { tensor: lower(gradient, attributes.bfloat16), type: attributes.bfloat16 };
+      const found = layerGradients(upstream, x, weights, previous);
+      const expected = [
+        tf.matMul(inBf16(gradient), inBf16(weights), false, true),
+        tf.matMul(inBf16(x), inBf16(gradient), true),
+        tf.matMul(inBf16(previous), inBf16(gradient), true),
+      ];
+      expect(found.map(({ shape }) => shape)).toEqual(expected.map(({ shape }) => shape));
+      for (const [index, tensor] of expected.entries())
+        expect(relativeDifference(numbers(found[index] ?? x), numbers(tensor))).toBeLessThan(1e-6);
+    });
+
+    it('refuse what does not fit together', () => {
+      const zeros = (...shape: number[]) => tf.zeros(shape);
+      const upstream = { tensor: lower(zeros(3, 8), attributes.bfloat16), type: attributes.bfloat16 };
+      expect(() => layerProduct(zeros(3, 2), zeros(3, 8))).toThrow('weights is [3, 8], not [2, any]');
+      expect(() => layerGradients(upstream, zeros(2, 2), zeros(2, 8), zeros(3, 2))).toThrow('x is [2, 2], not [3, any]');
+      expect(() => layerGradients(upstream, zeros(3, 2), zeros(2, 7), zeros(3, 2))).toThrow('weights is [2, 7], not [2, 8]');
+      expect(() => layerGradients(upstream, zeros(3, 2), zeros(2, 8), zeros(2, 2))).toThrow('previous is [2, 2], not [3, any]');
+    });
+  },
+);
 
 describe.skipIf(!hasFusedOps)(`maskRows${SKIPPED_OPS}`, () => {
   it.each([1, 16, 37])('multiplies each token by the mask of its row: width %i', (width) => {

@@ -6,7 +6,7 @@
 import type { LstmState } from './lstm.ts';
 import { attributes, backend, tf, type Scalar, type Tensor, type Tensor1D } from './operations.ts';
 import type { Packing } from './packing.ts';
-import type { Operand } from './products.ts';
+import { runInType, type Operand } from './products.ts';
 
 function run(name: string, inputs: Tensor[], outputCount: number): Tensor[] {
   return backend.executeMultipleOutputs(`Ulmfit${name}`, [], inputs, outputCount);
@@ -58,6 +58,28 @@ export function lstmBackward(
   const inputs = [outputGradient, gates.tensor, cells, recurrentWeights, integers(rows), tf.scalar(truncation, 'int32')];
   const [bias] = run(inTypeOf(gates, 'LstmBackward'), inputs, 1) as [Tensor];
   return bias;
+}
+
+/**
+ * The inputs of an LSTM layer times its weights, on a processor's matrix unit, in bf16; there where `hasMatrixUnit` is true.
+ *
+ * @param x `[tokens, in]`
+ * @param weights `[in, 4 * hidden]`
+ * @returns `[tokens, 4 * hidden]` bf16
+ */
+export function layerProduct(x: Tensor, weights: Tensor): Operand {
+  return { tensor: runInType('UlmfitLayerProduct', [x, weights], []), type: attributes.bfloat16 };
+}
+
+/**
+ * What the gradient of a layer's gates means for all that was multiplied to make them, on a processor's matrix unit, in bf16; there where `hasMatrixUnit` is true.
+ *
+ * @param gradient `[tokens, 4 * hidden]` bf16
+ * @param previous `[tokens, hidden]`, the output before each token
+ * @returns the gradients in x, in the input weights and in the recurrent weights
+ */
+export function layerGradients(gradient: Operand, x: Tensor, weights: Tensor, previous: Tensor): Tensor[] {
+  return run('LayerGradients', [gradient.tensor, x, weights, previous], 3);
 }
 
 /**

@@ -1,8 +1,8 @@
-import { lstmBackward, lstmForward } from './fusedOps.ts';
+import { layerGradients, layerProduct, lstmBackward, lstmForward } from './fusedOps.ts';
 import type { LstmState, LstmWeights } from './lstm.ts';
 import { tf, type Tensor, type Tensor1D } from './operations.ts';
 import { Packing } from './packing.ts';
-import { product, productForOps } from './products.ts';
+import { onMatrixUnit, product, productForOps, type Operand } from './products.ts';
 
 /** `lstm` of lstm.ts on our own ops. */
 export function fusedLstm(x: Tensor, weights: LstmWeights, state: LstmState): { outputs: Tensor; state: LstmState } {
@@ -29,7 +29,7 @@ export function packedLstm(
   const layer = tf.customGrad((...args) => {
     const [input, inputWeights, recurrentWeights, bias] = args as unknown as [Tensor, Tensor, Tensor, Tensor];
     const save = args[4] as unknown as (tensors: Tensor[]) => void;
-    const gates = productForOps(input, inputWeights);
+    const gates = onMatrixUnit() ? layerProduct(input, inputWeights) : productForOps(input, inputWeights);
     const { cells, outputs } = lstmForward(gates, recurrentWeights, bias, state, packing);
     const ends = tf.tensor1d(packing.ends(), 'int32');
     last = { hidden: tf.keep(tf.gather(outputs, ends)), cell: tf.keep(tf.gather(cells, ends)) };
@@ -49,15 +49,16 @@ function packedLstmGradient(outputGradient: Tensor, saved: Tensor[], gatesType: 
   const gates = { tensor: activated, type: gatesType };
   const bias = lstmBackward(outputGradient, gates, cells, recurrentWeights, packing, truncation);
   // From here on, `gates` holds their gradient.
-  const gradients = [
-    product(gates, inputWeights, false, true),
-    product(x, gates, true, false),
-    product(previousOutputs(outputs, packing), gates, true, false),
-    bias,
-  ];
+  const ofProducts = gradientsOfProducts(gates, x, inputWeights, previousOutputs(outputs, packing));
   // tfjs would hold the activations of all layers until the last gradient is there.
   tf.dispose(saved);
-  return gradients;
+  return [...ofProducts, bias];
+}
+
+/** The gradients in the layer's input, its input weights and its recurrent weights. */
+function gradientsOfProducts(gates: Operand, x: Tensor, inputWeights: Tensor, previous: Tensor): Tensor[] {
+  if (onMatrixUnit()) return layerGradients(gates, x, inputWeights, previous);
+  return [product(gates, inputWeights, false, true), product(x, gates, true, false), product(previous, gates, true, false)];
 }
 
 /** For every token, the output before it: `[tokens, hidden]`. */

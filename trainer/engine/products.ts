@@ -1,4 +1,4 @@
-import { attributes, backend, tf, type Tensor } from './operations.ts';
+import { attributes, backend, hasMatrixUnit, tf, type Tensor } from './operations.ts';
 import { currentPrecision, type Precision } from './precision.ts';
 import type { Attribute, TensorHandle } from './tensorflow.ts';
 
@@ -17,6 +17,11 @@ export interface Operand {
   readonly tensor: Tensor;
   /** TensorFlow's number of the element type. */
   readonly type: number;
+}
+
+/** Whether products are to be made by our own ops on a processor's matrix unit, which multiplies bf16. */
+export function onMatrixUnit(): boolean {
+  return hasMatrixUnit && currentPrecision() === 'bf16';
 }
 
 /**
@@ -68,7 +73,7 @@ function roundedProduct(a: Tensor | Operand, b: Tensor | Operand, transposeA: bo
 }
 
 /** Runs an operation with one output, whatever its type: what comes out may be an operand's tensor. */
-function runInType(operation: string, inputs: Tensor[], types: readonly Attribute[]): Tensor {
+export function runInType(operation: string, inputs: Tensor[], types: readonly Attribute[]): Tensor {
   const [output] = backend.binding.executeOp(operation, types, backend.getInputTensorIds(inputs), 1);
   if (output === undefined) throw new Error(`${operation} gave no output`);
   return carrier(output);

@@ -24,6 +24,10 @@ struct TypeOf<float> {
   static constexpr TF_DataType value = TF_FLOAT;
 };
 template <>
+struct TypeOf<Bf16> {
+  static constexpr TF_DataType value = TF_BFLOAT16;
+};
+template <>
 struct TypeOf<int32_t> {
   static constexpr TF_DataType value = TF_INT32;
 };
@@ -137,6 +141,8 @@ template <typename T>
 void SoftmaxCrossEntropy(Context& context);
 #if defined(__AMX_BF16__)
 void TiedCrossEntropy(Context& context);
+void LayerProduct(Context& context);
+void LayerGradients(Context& context);
 #endif
 void DropoutMask(Context& context);
 void SumOfSquares(Context& context);

@@ -15,7 +15,6 @@
 namespace ulmfit {
 namespace {
 
-
 void Fail(TF_OpKernelContext* kernel, TF_Code code, const char* message) {
   TF_Status* status = TF_NewStatus();
   TF_SetStatus(status, code, message);
@@ -93,6 +92,9 @@ bool RegisterAll() {
   if (!HasTiles()) return false;
   Register<TiedCrossEntropy>("UlmfitTiedCrossEntropy", {"hidden: float", "embedding: float", "bias: float", "targets: int32", "scale: float"},
                              {"losses: float", "hidden_gradient: float", "embedding_gradient: float", "bias_gradient: float"});
+  Register<LayerProduct>("UlmfitLayerProduct", {"x: float", "weights: float"}, {"gates: bfloat16"});
+  Register<LayerGradients>("UlmfitLayerGradients", {"gradient: bfloat16", "x: float", "weights: float", "previous: float"},
+                           {"x_gradient: float", "weights_gradient: float", "recurrent_gradient: float"});
   return true;
 #else
   return false;

@@ -1,6 +1,6 @@
 // Cross-entropy of a decoder that is tied to the embedding, value and gradients, where there is a matrix unit. Logits are made twice, a block
 // at a time that fits into the second cache, and never written to memory, which would take longer than to make them.
-#include "tiles.h"
+#include "squares.h"
 
 #if defined(__AMX_BF16__)
 
@@ -15,12 +15,6 @@
 namespace ulmfit {
 namespace {
 
-using Unit = Multiplier<Bf16>;
-
-// Words, rows and the embedding's width are padded to whole squares.
-constexpr int64_t kSide = Unit::kSide;
-constexpr int64_t kSquare = Unit::kSquare;
-
 // A block of logits is so many words by so many rows. A block's part of the embedding and of its gradient lie in the second cache meanwhile.
 constexpr int64_t kBlockWords = 256;
 constexpr int64_t kBlockRows = 256;
@@ -31,59 +25,21 @@ constexpr float kLog2E = 1.44269504f;
 // As good as minus infinity, with no infinity to come of it.
 constexpr float kNever = -3.0e38f;
 
-constexpr int64_t Padded(int64_t extent) { return (extent + kSide - 1) / kSide * kSide; }
-
 struct Problem {
-  int64_t rows, words, width;
-  const float* hidden;
-  const float* embedding;
+  Matrix<float> hidden, embedding;
   const float* bias;
   const int32_t* targets;
   float scale;
 
-  int64_t paddedRows() const { return Padded(rows); }
-  int64_t paddedWidth() const { return Padded(width); }
-  int64_t units() const { return Padded(words) / kSide; }  // of words
-};
-
-// Where column `column` begins in panels of a matrix with so many rows: panel[k / 2][column][k % 2].
-template <typename T>
-T* PanelOf(T* panels, int64_t column, int64_t depth) {
-  return panels + column / kSide * depth * kSide;
-}
-
-// Where the square with that row and column begins in a matrix that lies in memory square by square, so that a product streams through it.
-constexpr int64_t SquareAt(int64_t row, int64_t column, int64_t columns) { return row / kSide * kSide * columns + column / kSide * kSquare; }
-
-// Up to kLanes numbers of a row of `matrix`; 0 beyond its last row or column.
-Lanes LoadPart(const float* matrix, int64_t rows, int64_t columns, int64_t row, int64_t column) {
-  if (row >= rows || column >= columns) return Lanes{};
-  return Load(matrix + row * columns + column, columns - column);
-}
-
-// Two rows of a panel from lanes of two rows of the matrix.
-void PackPair(Bf16* panel, int64_t k, int64_t lane, Lanes first, Lanes second) {
-  const Lanes values[] = {first, second};
-  Element<Bf16>::Pack(panel + k * kSide + lane * 2, values);
-}
-
-// The hidden vectors, packed for two products: as columns, to be multiplied by words, and as rows, to be multiplied by gradients.
-void PackHidden(const Problem& problem, Range rows, Bf16* asColumns, Bf16* asRows) {
-  const int64_t width = problem.paddedWidth();
-  for (int64_t row = rows.begin; row < rows.end; row += 2) {
-    for (int64_t k = 0; k < width; k += kLanes) {
-      Lanes values[2];
-      for (int64_t next = 0; next < 2; next++) {
-        values[next] = LoadPart(problem.hidden, problem.rows, problem.width, row + next, k);
-        Bf16 rounded[kLanes];
-        Store(rounded, values[next]);
-        Bf16* const column = PanelOf(asColumns, row + next, width) + k * kSide + (row + next) % kSide * 2;
-        for (int64_t pair = 0; pair < kLanes; pair += 2) std::memcpy(column + pair * kSide, rounded + pair, 2 * sizeof(Bf16));
-      }
-      PackPair(PanelOf(asRows, k, problem.paddedRows()), row, k % kSide, values[0], values[1]);
-    }
+  int64_t rows() const { return hidden.rows; }
+  int64_t words() const { return embedding.rows; }
+  int64_t paddedRows() const { return hidden.paddedRows(); }
+  int64_t paddedWidth() const { return hidden.paddedColumns(); }
+  // So many words of the embedding, or as many as there are.
+  Matrix<float> Words(int64_t first, int64_t count) const {
+    return {embedding.numbers + first * embedding.columns, std::min(count, words() - first), embedding.columns};
   }
-}
+};
 
 // What one thread works with.
 struct Workspace {
@@ -120,27 +76,9 @@ struct Workspace {
     rowSums = take(rows * width);
   }
 
-  void TakeWords(const Problem& problem, int64_t firstWord, int64_t count) const {
-    const int64_t width = problem.paddedWidth();
-    for (int64_t word = 0; word < count; word++) {
-      bias[word] = firstWord + word < problem.words ? problem.bias[firstWord + word] * kLog2E : kNever;
-      for (int64_t k = 0; k < width; k += kLanes) {
-        Store(words + SquareAt(word, k, width) + word % kSide * kSide + k % kSide, LoadPart(problem.embedding, problem.words, problem.width, firstWord + word, k));
-      }
-    }
-  }
-
-  void TransposeWords(const Problem& problem, int64_t count) const {
-    const int64_t width = problem.paddedWidth();
-    for (int64_t word = 0; word < count; word += kSide) {
-      for (int64_t k = 0; k < width; k += kSide) {
-        const Bf16* const from = words + SquareAt(word, k, width);
-        Bf16* const to = transposed + SquareAt(k, word, kBlockWords);
-        for (int64_t row = 0; row < kSide; row++) {
-          for (int64_t column = 0; column < kSide; column++) to[column * kSide + row] = from[row * kSide + column];
-        }
-      }
-    }
+  void TakeWords(const Problem& problem, int64_t first, int64_t count) const {
+    PackSquares(problem.Words(first, count), {0, count}, words);
+    for (int64_t word = 0; word < count; word++) bias[word] = first + word < problem.words() ? problem.bias[first + word] * kLog2E : kNever;
   }
 };
 
@@ -177,7 +115,7 @@ void ForLogits(Unit& unit, const Problem& problem, const Workspace& own, int64_t
 // Calls `body(row, word)` for each of the square's rows whose target is one of its words, both counted within the square.
 template <typename Body>
 void ForTargets(const Problem& problem, int64_t firstRow, int64_t firstWord, Body body) {
-  const int64_t count = std::min(kSide, problem.rows - firstRow);
+  const int64_t count = std::min(kSide, problem.rows() - firstRow);
   for (int64_t row = 0; row < count; row++) {
     const int64_t word = problem.targets[firstRow + row] - firstWord;
     if (word >= 0 && word < kSide) body(row, word);
@@ -185,12 +123,12 @@ void ForTargets(const Problem& problem, int64_t firstRow, int64_t firstWord, Bod
 }
 
 // Goes over the logits of a thread's words: the greatest, the sum of exponentials, and the targets' own.
-void SumExponentials(Unit& unit, const Problem& problem, Range units, const Bf16* hidden, const Workspace& own, float* wanted) {
+void SumExponentials(Unit& unit, const Problem& problem, Range range, const Bf16* hidden, const Workspace& own, float* wanted) {
   const int64_t rows = problem.paddedRows();
   std::fill_n(own.highest, rows, kNever);
   std::fill_n(own.total, rows, 0.0f);
-  for (int64_t first = units.begin * kSide; first < units.end * kSide; first += kBlockWords) {
-    const int64_t words = std::min(kBlockWords, units.end * kSide - first);
+  for (int64_t first = range.begin; first < range.end; first += kBlockWords) {
+    const int64_t words = std::min(kBlockWords, range.end - first);
     own.TakeWords(problem, first, words);
     ForLogits(
         unit, problem, own, words, hidden, rows,
@@ -245,14 +183,14 @@ void KeepGradients(const Problem& problem, const Workspace& own, int64_t word, i
 }
 
 // Goes over the logits of a thread's words again, for the gradients.
-void AddGradients(Unit& unit, const Problem& problem, Range units, const Bf16* hidden, const Bf16* hiddenRows, const float* normalizers,
+void AddGradients(Unit& unit, const Problem& problem, Range range, const Bf16* hidden, const Bf16* hiddenRows, const float* normalizers,
                   const Workspace& own, float* embeddingGradient, float* biasGradient) {
   const int64_t width = problem.paddedWidth(), rows = problem.paddedRows();
   std::fill_n(own.rowSums, rows * width, 0.0f);
-  for (int64_t first = units.begin * kSide; first < units.end * kSide; first += kBlockWords) {
-    const int64_t words = std::min(kBlockWords, units.end * kSide - first);
+  for (int64_t first = range.begin; first < range.end; first += kBlockWords) {
+    const int64_t words = std::min(kBlockWords, range.end - first);
     own.TakeWords(problem, first, words);
-    own.TransposeWords(problem, words);
+    PackTransposedSquares(problem.Words(first, words), {0, words}, own.transposed);
     std::fill_n(own.wordSums, words * width, 0.0f);
     std::fill_n(own.biasSums, words * kLanes, 0.0f);
     for (int64_t block = 0; block < rows; block += kBlockRows) {
@@ -279,14 +217,14 @@ void AddGradients(Unit& unit, const Problem& problem, Range units, const Bf16* h
         }
         for (int64_t row = 0; row < count; row += kSide) {
           float* const sums = own.rowSums + SquareAt(block + row, k, width);
-          unit.MultiplySquares(own.transposed + SquareAt(k, 0, kBlockWords), PanelOf(own.panels, row, kBlockWords), words / kSide, sums, true);
+          unit.MultiplySquares(own.transposed + SquareAt(k, 0, words), PanelOf(own.panels, row, kBlockWords), words / kSide, sums, true);
         }
       }
     }
-    for (int64_t word = 0; word < std::min(words, problem.words - first); word++) {
-      for (int64_t k = 0; k < problem.width; k += kSide) {
-        const float* const sums = own.wordSums + SquareAt(word, k, width) + word % kSide * kSide;
-        std::copy_n(sums, std::min(kSide, problem.width - k), embeddingGradient + (first + word) * problem.width + k);
+    for (int64_t word = 0; word < std::min(words, problem.words() - first); word++) {
+      for (int64_t k = 0; k < width; k += kLanes) {
+        const int64_t left = problem.hidden.columns - k;
+        if (left > 0) Store(embeddingGradient + (first + word) * problem.hidden.columns + k, Load(own.wordSums + SquareAt(word, k, width) + word % kSide * kSide + k % kSide), left);
       }
       biasGradient[first + word] = Sum(Load(own.biasSums + word * kLanes));
     }
@@ -303,15 +241,15 @@ void TiedCrossEntropy(Context& context) {
   const Input biasInput = context.input(2, "bias", {embeddingInput.dim(0)});
   const Input targetsInput = context.input(3, "targets", {hiddenInput.dim(0)});
   const Input scaleInput = context.input(4, "scale", {});
-  const Problem problem = {hiddenInput.dim(0), embeddingInput.dim(0), hiddenInput.dim(1), hiddenInput.data<float>(), embeddingInput.data<float>(),
-                           biasInput.data<float>(), targetsInput.data<int32_t>(), *scaleInput.data<float>()};
-  for (int64_t row = 0; row < problem.rows; row++) {
-    if (problem.targets[row] < 0 || problem.targets[row] >= problem.words) throw std::invalid_argument("a target is not one of the words");
+  const Matrix<float> hidden = MatrixOf<float>(hiddenInput), embedding = MatrixOf<float>(embeddingInput);
+  const Problem problem = {hidden, embedding, biasInput.data<float>(), targetsInput.data<int32_t>(), *scaleInput.data<float>()};
+  for (int64_t row = 0; row < problem.rows(); row++) {
+    if (problem.targets[row] < 0 || problem.targets[row] >= problem.words()) throw std::invalid_argument("a target is not one of the words");
   }
-  float* const losses = context.output(0, {problem.rows});
-  float* const hiddenGradient = context.output(1, {problem.rows, problem.width});
-  float* const embeddingGradient = context.output(2, {problem.words, problem.width});
-  float* const biasGradient = context.output(3, {problem.words});
+  float* const losses = context.output(0, {hidden.rows});
+  float* const hiddenGradient = context.output(1, {hidden.rows, hidden.columns});
+  float* const embeddingGradient = context.output(2, {embedding.rows, embedding.columns});
+  float* const biasGradient = context.output(3, {embedding.rows});
 
   const int64_t rows = problem.paddedRows(), width = problem.paddedWidth();
   static thread_local Scratch panelScratch, ownScratch, rowScratch;
@@ -326,15 +264,15 @@ void TiedCrossEntropy(Context& context) {
   OnAllThreads([&](int thread) {
     Unit unit;
     const Workspace own = workspaceOf(thread);
-    const Range words = PartOf(problem.units(), thread);
-    const Range squares = PartOf(rows / kSide, thread);
-    const Range rowsOf = {squares.begin * kSide, squares.end * kSide};
-    PackHidden(problem, rowsOf, asColumns, asRows);
+    const Range words = SquaresOf(problem.words(), thread);
+    const Range rowsOf = SquaresOf(problem.rows(), thread);
+    PackTransposedPanels(hidden, rowsOf, asColumns);
+    PackPanels(hidden, rowsOf, asRows);
     barrier.Wait();
     SumExponentials(unit, problem, words, asColumns, own, wanted);
     barrier.Wait();
     for (int64_t row = rowsOf.begin; row < rowsOf.end; row++) {
-      if (row >= problem.rows) {
+      if (row >= problem.rows()) {
         normalizers[row] = -kNever;  // The gradients of what is no row are 0.
         continue;
       }
@@ -360,9 +298,9 @@ void TiedCrossEntropy(Context& context) {
           const float* const theirs = workspaceOf(other).rowSums + at;
           for (int64_t i = 0; i < kSquare; i++) sums[i] += theirs[i];
         }
-        const int64_t columns = std::min(kSide, problem.width - k);
-        for (int64_t r = row; r < std::min(row + kSide, problem.rows); r++) {
-          float* const to = hiddenGradient + r * problem.width + k;
+        const int64_t columns = std::min(kSide, hidden.columns - k);
+        for (int64_t r = row; r < std::min(row + kSide, hidden.rows); r++) {
+          float* const to = hiddenGradient + r * hidden.columns + k;
           for (int64_t column = 0; column < columns; column++) to[column] = sums[column * kSide + r - row];
         }
       }
