@@ -82,7 +82,8 @@ void LayerGradients(Context& context) {
     const int64_t depth = gradient.paddedRows();
     MultiplyPacked(unit, squares, weightPanels, gradient.paddedColumns(), tokens, sums, xGradient, x.rows, x.columns);
     MultiplyPacked(unit, xSquares, panels, depth, SquaresOf(x.columns, thread), sums, weightsGradient, x.columns, gradient.columns);
-    MultiplyPacked(unit, previousSquares, panels, depth, SquaresOf(previous.columns, thread), sums, recurrentGradient, previous.columns, gradient.columns);
+    MultiplyPacked(unit, previousSquares, panels, depth, SquaresOf(previous.columns, thread), sums, recurrentGradient, previous.columns,
+                   gradient.columns);
   });
 }
 

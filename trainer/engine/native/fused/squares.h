@@ -1,5 +1,5 @@
-// Matrices as a matrix unit reads them: bfloat16, padded with zeros to squares of kSide rows and columns, each of which lies in memory in one piece. Of a
-// product a · b, a is a matrix of squares, row by row of them, and b is panels of kSide columns.
+// Matrices as a matrix unit reads them: bfloat16, padded with zeros to squares of kSide rows and columns, each of which lies in memory in one
+// piece. Of a product a · b, a is a matrix of squares, row by row of them, and b is panels of kSide columns.
 #ifndef ULMFIT_SQUARES_H_
 #define ULMFIT_SQUARES_H_
 
@@ -125,7 +125,9 @@ void MultiplyPacked(Unit& unit, const Bf16* a, const Bf16* b, int64_t depth, Ran
         const int64_t count = std::min(kBlockDepth, depth - k) / kSide;
         for (int64_t column = left; column < right; column += kSide) {
           const Bf16* const panel = PanelOf(b, column, depth) + k * kSide;
-          for (int64_t row = top; row < bottom; row += kSide) unit.MultiplySquares(a + SquareAt(row, k, depth), panel, count, sumsAt(row, column), k > 0);
+          for (int64_t row = top; row < bottom; row += kSide) {
+            unit.MultiplySquares(a + SquareAt(row, k, depth), panel, count, sumsAt(row, column), k > 0);
+          }
         }
       }
       for (int64_t row = top; row < std::min(bottom, rows); row++) {

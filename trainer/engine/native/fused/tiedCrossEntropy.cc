@@ -85,10 +85,11 @@ struct Workspace {
 // A square of logits is worked on in so many steps.
 constexpr int64_t kSteps = 8;
 
-// Makes the logits of so many rows and words without their bias, in squares that are transposed, and calls process(row, word, square[word][row], step) for each
-// square and step, and then finish(row, word, square). While the vectors work on a square, the matrix unit makes the next one.
+// Makes the logits of so many rows and words without their bias, in squares that are transposed, and calls process(row, word, square[word][row],
+// step) for each square and step, and then finish(row, word, square). While the vectors work on a square, the matrix unit makes the next one.
 template <typename Process, typename Finish>
-void ForLogits(Unit& unit, const Problem& problem, const Workspace& own, int64_t words, const Bf16* hidden, int64_t rows, Process process, Finish finish) {
+void ForLogits(Unit& unit, const Problem& problem, const Workspace& own, int64_t words, const Bf16* hidden, int64_t rows, Process process,
+               Finish finish) {
   const int64_t width = problem.paddedWidth(), depth = width / kSide;
   alignas(64) float memory[2][kSquare];
   float *square = memory[0], *next = memory[1];
@@ -153,7 +154,8 @@ void SumExponentials(Unit& unit, const Problem& problem, Range range, const Bf16
           Store(own.total + row + lane, total);
         },
         [&](int64_t row, int64_t word, const float* square) {
-          ForTargets(problem, row, first + word, [&](int64_t r, int64_t w) { wanted[row + r] = square[w * kSide + r] * kLog2E + own.bias[word + w]; });
+          ForTargets(problem, row, first + word,
+                     [&](int64_t r, int64_t w) { wanted[row + r] = square[w * kSide + r] * kLog2E + own.bias[word + w]; });
         });
   }
 }
@@ -162,7 +164,8 @@ void SumExponentials(Unit& unit, const Problem& problem, Range range, const Bf16
 Lanes Softmax(Lanes logit, float bias, Lanes normalizer, float scale) { return PowerOfTwo(logit * kLog2E + bias - normalizer) * scale; }
 
 // A step of turning a square of logits into their gradient and keeping it for the two products that take it.
-void KeepGradients(const Problem& problem, const Workspace& own, int64_t word, int64_t row, const float* normalizers, const float* square, int64_t step) {
+void KeepGradients(const Problem& problem, const Workspace& own, int64_t word, int64_t row, const float* normalizers, const float* square,
+                   int64_t step) {
   constexpr int64_t kCount = kSide / kSteps;
   Bf16* const gradients = own.gradients + SquareAt(word, row, kBlockRows);
   Bf16* const panel = PanelOf(own.panels, row, kBlockWords);
@@ -202,8 +205,8 @@ void AddGradients(Unit& unit, const Problem& problem, Range range, const Bf16* h
           },
           [&](int64_t row, int64_t word, const float* square) {
             ForTargets(problem, block + row, first + word, [&](int64_t r, int64_t w) {
-              const Lanes softmax = Softmax(Broadcast(square[w * kSide + r]), own.bias[word + w], Broadcast(normalizers[block + row + r]), problem.scale);
-              const float gradient = softmax[0] - problem.scale;
+              const Lanes logit = Broadcast(square[w * kSide + r]), normalizer = Broadcast(normalizers[block + row + r]);
+              const float gradient = Softmax(logit, own.bias[word + w], normalizer, problem.scale)[0] - problem.scale;
               own.biasSums[(word + w) * kLanes + r % kLanes] -= problem.scale;
               Assign(own.gradients + SquareAt(word, row, kBlockRows) + w * kSide + r, gradient);
               Assign(PanelOf(own.panels, row, kBlockWords) + (word + w) / 2 * 2 * kSide + r * 2 + w % 2, gradient);
@@ -222,9 +225,10 @@ void AddGradients(Unit& unit, const Problem& problem, Range range, const Bf16* h
       }
     }
     for (int64_t word = 0; word < std::min(words, problem.words() - first); word++) {
-      for (int64_t k = 0; k < width; k += kLanes) {
-        const int64_t left = problem.hidden.columns - k;
-        if (left > 0) Store(embeddingGradient + (first + word) * problem.hidden.columns + k, Load(own.wordSums + SquareAt(word, k, width) + word % kSide * kSide + k % kSide), left);
+      float* const to = embeddingGradient + (first + word) * problem.embedding.columns;
+      for (int64_t k = 0; k < problem.embedding.columns; k += kLanes) {
+        const float* const sums = own.wordSums + SquareAt(word, k, width) + word % kSide * kSide + k % kSide;
+        Store(to + k, Load(sums), problem.embedding.columns - k);
       }
       biasGradient[first + word] = Sum(Load(own.biasSums + word * kLanes));
     }

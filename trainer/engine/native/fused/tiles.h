@@ -48,7 +48,7 @@ class Multiplier<Bf16> {
  public:
   static constexpr int64_t kTileDepth = 32;
   static constexpr int64_t kMostRows = 2 * kTileRows;
-  static constexpr int64_t kSide = 32;  // of a square, which can be a product's rows and depth, its depth and columns, or its rows and columns
+  static constexpr int64_t kSide = 32;  // of a square: a product's rows, its depth and its columns at once
   static constexpr int64_t kSquare = kSide * kSide;
   static_assert(kMostRows == kSide && kPanelWidth == kSide && kTileDepth == kSide);
   static int64_t MostRows() { return HasTiles() ? kMostRows : kRows; }
@@ -113,6 +113,7 @@ class Multiplier<Bf16> {
     _tile_loadconfig(&tiles);
   }
 
+  // Rows of a are `stride` apart, and what follows in depth is `step` further.
   template <bool kTwoBlocks, typename Meanwhile>
   static void MultiplyTiles(const Bf16* a, int64_t stride, int64_t step, const Bf16* panel, int64_t depth, bool begun, float* to, int64_t toStride,
                             Meanwhile meanwhile) {
