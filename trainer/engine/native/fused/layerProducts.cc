@@ -12,6 +12,9 @@
 namespace ulmfit {
 namespace {
 
+// So many tokens are packed at once: packed operands then take little memory beside the gates of a batch of long documents.
+constexpr int64_t kTokensAtOnce = 8192;
+
 // Packed operands and sums, for the time of a call.
 class Operands {
  public:
@@ -36,17 +39,23 @@ void LayerProduct(Context& context) {
   const Input weightsInput = context.input(1, "weights", {xInput.dim(1), -1});
   const Matrix<float> x = MatrixOf<float>(xInput), weights = MatrixOf<float>(weightsInput);
   Bf16* const gates = context.output<Bf16>(0, {x.rows, weights.columns});
-  Operands operands(x.paddedSize() + weights.paddedSize());
-  Bf16* const squares = operands.Take(x.paddedSize());
+  const int64_t most = x.Rows(0, kTokensAtOnce).paddedSize();
+  Operands operands(most + weights.paddedSize());
+  Bf16* const squares = operands.Take(most);
   Bf16* const panels = operands.Take(weights.paddedSize());
   Barrier barrier;
   OnAllThreads([&](int thread) {
     Unit unit;
-    const Range rows = SquaresOf(x.rows, thread);
     PackPanels(weights, SquaresOf(weights.rows, thread), panels);
-    PackSquares(x, rows, squares);
     barrier.Wait();
-    MultiplyPacked(unit, squares, panels, x.paddedColumns(), rows, operands.Sums(thread), gates, x.rows, weights.columns);
+    // From here on, each thread multiplies the rows that it has packed itself.
+    for (int64_t first = 0; first < x.rows; first += kTokensAtOnce) {
+      const Matrix<float> part = x.Rows(first, kTokensAtOnce);
+      const Range rows = SquaresOf(part.rows, thread);
+      PackSquares(part, rows, squares);
+      Bf16* const to = gates + first * weights.columns;
+      MultiplyPacked(unit, squares, panels, x.paddedColumns(), rows, operands.Sums(thread), to, part.rows, weights.columns);
+    }
   });
 }
 
@@ -57,33 +66,41 @@ void LayerGradients(Context& context) {
   const Input xInput = context.input(1, "x", {gradientInput.dim(0), -1});
   const Input weightsInput = context.input(2, "weights", {xInput.dim(1), gradientInput.dim(1)});
   const Input previousInput = context.input(3, "previous", {gradientInput.dim(0), -1});
-  const Matrix<Bf16> gradient = MatrixOf<Bf16>(gradientInput);
-  const Matrix<float> x = MatrixOf<float>(xInput), weights = MatrixOf<float>(weightsInput), previous = MatrixOf<float>(previousInput);
-  float* const xGradient = context.output(0, {x.rows, x.columns});
-  float* const weightsGradient = context.output(1, {x.columns, gradient.columns});
-  float* const recurrentGradient = context.output(2, {previous.columns, gradient.columns});
-  Operands operands(2 * gradient.paddedSize() + weights.paddedSize() + x.paddedSize() + previous.paddedSize());
-  Bf16* const squares = operands.Take(gradient.paddedSize());
-  Bf16* const panels = operands.Take(gradient.paddedSize());
+  const Matrix<Bf16> allGradients = MatrixOf<Bf16>(gradientInput);
+  const Matrix<float> allX = MatrixOf<float>(xInput), allPrevious = MatrixOf<float>(previousInput), weights = MatrixOf<float>(weightsInput);
+  const int64_t gates = allGradients.columns;
+  float* const xGradient = context.output(0, {allX.rows, allX.columns});
+  float* const weightsGradient = context.output(1, {allX.columns, gates});
+  float* const recurrentGradient = context.output(2, {allPrevious.columns, gates});
+  const auto mostOf = [](const auto& matrix) { return matrix.Rows(0, kTokensAtOnce).paddedSize(); };
+  Operands operands(2 * mostOf(allGradients) + mostOf(allX) + mostOf(allPrevious) + weights.paddedSize());
+  Bf16* const squares = operands.Take(mostOf(allGradients));
+  Bf16* const panels = operands.Take(mostOf(allGradients));
+  Bf16* const xSquares = operands.Take(mostOf(allX));
+  Bf16* const previousSquares = operands.Take(mostOf(allPrevious));
   Bf16* const weightPanels = operands.Take(weights.paddedSize());
-  Bf16* const xSquares = operands.Take(x.paddedSize());
-  Bf16* const previousSquares = operands.Take(previous.paddedSize());
   Barrier barrier;
   OnAllThreads([&](int thread) {
     Unit unit;
-    const Range tokens = SquaresOf(x.rows, thread);
-    PackSquares(gradient, tokens, squares);
-    PackPanels(gradient, tokens, panels);
-    PackTransposedSquares(x, tokens, xSquares);
-    PackTransposedSquares(previous, tokens, previousSquares);
-    PackTransposedPanels(weights, SquaresOf(weights.rows, thread), weightPanels);
-    barrier.Wait();
     float* const sums = operands.Sums(thread);
-    const int64_t depth = gradient.paddedRows();
-    MultiplyPacked(unit, squares, weightPanels, gradient.paddedColumns(), tokens, sums, xGradient, x.rows, x.columns);
-    MultiplyPacked(unit, xSquares, panels, depth, SquaresOf(x.columns, thread), sums, weightsGradient, x.columns, gradient.columns);
-    MultiplyPacked(unit, previousSquares, panels, depth, SquaresOf(previous.columns, thread), sums, recurrentGradient, previous.columns,
-                   gradient.columns);
+    PackTransposedPanels(weights, SquaresOf(weights.rows, thread), weightPanels);
+    for (int64_t first = 0; first == 0 || first < allX.rows; first += kTokensAtOnce) {
+      const Matrix<Bf16> gradient = allGradients.Rows(first, kTokensAtOnce);
+      const Matrix<float> x = allX.Rows(first, kTokensAtOnce), previous = allPrevious.Rows(first, kTokensAtOnce);
+      const Range tokens = SquaresOf(x.rows, thread);
+      PackSquares(gradient, tokens, squares);
+      PackPanels(gradient, tokens, panels);
+      PackTransposedSquares(x, tokens, xSquares);
+      PackTransposedSquares(previous, tokens, previousSquares);
+      barrier.Wait();
+      MultiplyPacked(unit, squares, weightPanels, gradient.paddedColumns(), tokens, sums, xGradient + first * x.columns, x.rows, x.columns);
+      const auto addTransposed = [&](const Bf16* transposed, int64_t rows, float* to) {
+        MultiplyPacked(unit, transposed, panels, gradient.paddedRows(), SquaresOf(rows, thread), sums, to, rows, gates, first > 0);
+      };
+      addTransposed(xSquares, x.columns, weightsGradient);
+      addTransposed(previousSquares, previous.columns, recurrentGradient);
+      barrier.Wait();  // until nobody reads the operands any more
+    }
   });
 }
 

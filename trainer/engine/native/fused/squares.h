@@ -40,6 +40,8 @@ struct Matrix {
   int64_t paddedRows() const { return Padded(rows); }
   int64_t paddedColumns() const { return Padded(columns); }
   int64_t paddedSize() const { return paddedRows() * paddedColumns(); }
+  // So many rows, or as many as there are.
+  Matrix Rows(int64_t first, int64_t count) const { return {numbers + first * columns, std::min(count, rows - first), columns}; }
   // Up to kLanes numbers of a row; 0 beyond the last row or column.
   Lanes Part(int64_t row, int64_t column) const {
     if (row >= rows || column >= columns) return Lanes{};
@@ -110,18 +112,19 @@ constexpr int64_t kBlockSide = 512;
 constexpr int64_t kBlockDepth = 256;
 constexpr int64_t kBlockSums = kBlockSide * kBlockSide;
 
-// to = a · b, for a range of rows of whole squares.
+// to = a · b, for a range of rows of whole squares; where `adds`, on top of what stands in `to`.
 //
-// a: squares, so many across; b: panels; sums: kBlockSums numbers to work with; to: [rows, columns], not padded
+// a: squares; b: panels; sums: kBlockSums numbers to work with; to: [rows, columns], not padded
 template <typename T>
-void MultiplyPacked(Unit& unit, const Bf16* a, const Bf16* b, int64_t depth, Range range, float* sums, T* to, int64_t rows, int64_t columns) {
+void MultiplyPacked(Unit& unit, const Bf16* a, const Bf16* b, int64_t depth, Range range, float* sums, T* to, int64_t rows, int64_t columns,
+                    bool adds = false) {
   const int64_t paddedColumns = Padded(columns);
   for (int64_t top = range.begin; top < range.end; top += kBlockSide) {
     const int64_t bottom = std::min(top + kBlockSide, range.end);
     for (int64_t left = 0; left < paddedColumns; left += kBlockSide) {
       const int64_t right = std::min(left + kBlockSide, paddedColumns);
       const auto sumsAt = [&](int64_t row, int64_t column) { return sums + SquareAt(row - top, column - left, kBlockSide); };
-      for (int64_t k = 0; k < depth; k += kBlockDepth) {
+      for (int64_t k = 0; k == 0 || k < depth; k += kBlockDepth) {  // of no depth, zeros
         const int64_t count = std::min(kBlockDepth, depth - k) / kSide;
         for (int64_t column = left; column < right; column += kSide) {
           const Bf16* const panel = PanelOf(b, column, depth) + k * kSide;
@@ -132,7 +135,9 @@ void MultiplyPacked(Unit& unit, const Bf16* a, const Bf16* b, int64_t depth, Ran
       }
       for (int64_t row = top; row < std::min(bottom, rows); row++) {
         for (int64_t column = left; column < std::min(right, columns); column += kLanes) {
-          Store(to + row * columns + column, Load(sumsAt(row, column) + row % kSide * kSide + column % kSide), columns - column);
+          T* const at = to + row * columns + column;
+          const Lanes made = Load(sumsAt(row, column) + row % kSide * kSide + column % kSide);
+          Store(at, adds ? Load(at, columns - column) + made : made, columns - column);
         }
       }
     }

@@ -35,10 +35,6 @@ struct Problem {
   int64_t words() const { return embedding.rows; }
   int64_t paddedRows() const { return hidden.paddedRows(); }
   int64_t paddedWidth() const { return hidden.paddedColumns(); }
-  // So many words of the embedding, or as many as there are.
-  Matrix<float> Words(int64_t first, int64_t count) const {
-    return {embedding.numbers + first * embedding.columns, std::min(count, words() - first), embedding.columns};
-  }
 };
 
 // What one thread works with.
@@ -77,7 +73,7 @@ struct Workspace {
   }
 
   void TakeWords(const Problem& problem, int64_t first, int64_t count) const {
-    PackSquares(problem.Words(first, count), {0, count}, words);
+    PackSquares(problem.embedding.Rows(first, count), {0, count}, words);
     for (int64_t word = 0; word < count; word++) bias[word] = first + word < problem.words() ? problem.bias[first + word] * kLog2E : kNever;
   }
 };
@@ -193,7 +189,7 @@ void AddGradients(Unit& unit, const Problem& problem, Range range, const Bf16* h
   for (int64_t first = range.begin; first < range.end; first += kBlockWords) {
     const int64_t words = std::min(kBlockWords, range.end - first);
     own.TakeWords(problem, first, words);
-    PackTransposedSquares(problem.Words(first, words), {0, words}, own.transposed);
+    PackTransposedSquares(problem.embedding.Rows(first, words), {0, words}, own.transposed);
     std::fill_n(own.wordSums, words * width, 0.0f);
     std::fill_n(own.biasSums, words * kLanes, 0.0f);
     for (int64_t block = 0; block < rows; block += kBlockRows) {
