@@ -123,15 +123,15 @@ describe.skipIf(!hasMatrixUnit)(
     const inBf16 = (x: Tensor) => raise(lower(x, attributes.bfloat16), attributes.bfloat16);
 
     // Everything goes in squares of 32, sums in blocks of 512 rows and columns, depth in parts of 256, tokens in parts of 8,192: one short of
-  // them, one more, and several.
+    // them, one more, and several.
     it.each([
       { tokens: 1, inputs: 1, hidden: 1 },
       { tokens: 31, inputs: 33, hidden: 8 },
       { tokens: 33, inputs: 31, hidden: 9 },
       { tokens: 257, inputs: 100, hidden: 129 },
       { tokens: 1100, inputs: 513, hidden: 70 },
-    { tokens: 8193, inputs: 7, hidden: 5 },
-    { tokens: 0, inputs: 3, hidden: 2 },
+      { tokens: 8193, inputs: 7, hidden: 5 },
+      { tokens: 0, inputs: 3, hidden: 2 },
     ])('are the products of rounded matrices: $tokens tokens, $inputs to $hidden', ({ tokens, inputs, hidden }) => {
       const [x, weights] = [randomTensor([tokens, inputs], 'x'), randomTensor([inputs, 4 * hidden], 'weights')];
       const [previous, gradient] = [randomTensor([tokens, hidden], 'previous'), randomTensor([tokens, 4 * hidden], 'gradient')];
