@@ -7,7 +7,7 @@
 # What it costs stands in docs/training.md. Settings by environment variables:
 #   DIRECTION  forward, backward or both               (both)
 #   EPOCHS     passes over the articles                (1)
-#   BATCH      streams of text side by side            (32)
+#   BATCH      streams of text side by side            (64)
 #   PRECISION  bf16 where the processor multiplies it, or fp32
 #   DEVICE     cpu, gpu, or auto                       (auto)
 set -eu
@@ -23,7 +23,7 @@ PATH=$root/node_modules/.bin:$PATH # the Node that runs TypeScript
 
 [ -f "$out/model.json" ] || [ -f "$out/backward/model.json" ] ||
   node "$root"/trainer/bin.mjs pretrain "$train" --valid "$valid" --out "$out" --resume --direction "${DIRECTION:-both}" --preset "$preset" \
-    --epochs "${EPOCHS:-1}" --batch "${BATCH:-32}" --learning-rate 0.002 --schedule trapezoidal --drop-mult 0.1 --half --seed 1 \
+    --epochs "${EPOCHS:-1}" --batch "${BATCH:-64}" --learning-rate 0.003 --schedule trapezoidal --drop-mult 0.1 --half --seed 1 \
     --data-licence "CC BY-SA 3.0 (English Wikipedia, about May 2015)"
 
 node "$root"/trainer/bin.mjs evaluate "$out" "$valid"
