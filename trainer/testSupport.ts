@@ -1,7 +1,7 @@
 /** Small models, random values and texts for the trainer's tests. */
 import { tokenCorpus, type TokenCorpus } from './data/tokenCorpus.ts';
 import { hostRandom } from './engine/random.ts';
-import { hasFusedOps, tf, type Scalar, type Tensor } from './engine/operations.ts';
+import { hasFusedOps, hasMatrixUnit, tf, type Scalar, type Tensor } from './engine/operations.ts';
 import { classifierShapes, languageModelShapes } from './model/parameters.ts';
 import type { Sizes } from './model/presets.ts';
 
@@ -10,6 +10,9 @@ export const TINY: Sizes = { vocabulary: 24, embedding: 5, hidden: 7, layers: 3 
 
 /** What the titles of tests of our own operations end with where they are skipped, and then why. */
 export const SKIPPED_OPS = hasFusedOps ? '' : ' (skipped: our own operations are not compiled, not wanted, or a GPU computes)';
+
+/** Likewise of those that want a matrix unit. */
+export const SKIPPED_UNIT = hasMatrixUnit ? '' : ' (skipped: the processor has no matrix unit for bf16)';
 
 /** Uniform numbers in [-range, range) that depend on the name alone. */
 export function randomValues(count: number, name: string, range = 1): Float32Array {

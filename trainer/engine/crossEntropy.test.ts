@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { relativeDifference } from '../../test/parity/closeness.ts';
-import { numbers, randomTensor, SKIPPED_OPS, valueAndGradients } from '../testSupport.ts';
+import { numbers, randomTensor, SKIPPED_OPS, SKIPPED_UNIT, valueAndGradients } from '../testSupport.ts';
 import { fusedCrossEntropy, matrixUnitCrossEntropy, plainCrossEntropy, tiedCrossEntropy, tiedCrossEntropySum } from './crossEntropy.ts';
 import { hasFusedOps, hasMatrixUnit, tf, type Tensor } from './operations.ts';
 import { withPrecision } from './precision.ts';
@@ -153,96 +153,93 @@ for (const { name, crossEntropy, missing } of IMPLEMENTATIONS) {
   });
 }
 
-describe.skipIf(!hasMatrixUnit)(
-  `matrixUnitCrossEntropy${hasMatrixUnit ? '' : ' (skipped: the processor has no matrix unit for bf16)'}`,
-  () => {
-    const lossOf = ({ hidden, embedding, bias, targets }: Case) => matrixUnitCrossEntropy(hidden, embedding, bias, targets);
-    /** As bf16 has it: the upper half of a float, rounded to nearest, ties to even. */
-    const rounded = (tensor: Tensor): Tensor => {
-      const bits = new Uint32Array(Float32Array.from(tensor.dataSync()).buffer);
-      const halves = bits.map((word) => (word + 0x7fff + ((word >>> 16) & 1)) & 0xffff0000);
-      return tf.tensor(new Float32Array(halves.buffer), tensor.shape);
+describe.skipIf(!hasMatrixUnit)(`matrixUnitCrossEntropy${SKIPPED_UNIT}`, () => {
+  const lossOf = ({ hidden, embedding, bias, targets }: Case) => matrixUnitCrossEntropy(hidden, embedding, bias, targets);
+  /** As bf16 has it: the upper half of a float, rounded to nearest, ties to even. */
+  const rounded = (tensor: Tensor): Tensor => {
+    const bits = new Uint32Array(Float32Array.from(tensor.dataSync()).buffer);
+    const halves = bits.map((word) => (word + 0x7fff + ((word >>> 16) & 1)) & 0xffff0000);
+    return tf.tensor(new Float32Array(halves.buffer), tensor.shape);
+  };
+  const roundedCase = (rows: number, size: number, vocabulary: number): Case => {
+    const given = randomCase(rows, size, vocabulary);
+    return { ...given, hidden: rounded(given.hidden), embedding: rounded(given.embedding) };
+  };
+
+  // Words and rows go in blocks of 256, everything in squares of 32: one short of them, one more, and several.
+  it.each([
+    { rows: 1, size: 3, vocabulary: 8 },
+    { rows: 31, size: 32, vocabulary: 33 },
+    { rows: 33, size: 31, vocabulary: 513 },
+    { rows: 257, size: 33, vocabulary: 1025 },
+    { rows: 300, size: 48, vocabulary: 2100 },
+  ])('has the value and gradients of plain operations: $rows rows of $size, vocabulary $vocabulary', ({ rows, size, vocabulary }) => {
+    const given = roundedCase(rows, size, vocabulary);
+    const [value, ...gradients] = differences(
+      () => lossOf(given),
+      () => differentiatedCrossEntropy(given),
+      given,
+    );
+    // Hidden vectors and embedding are bf16 already, so logits are exact; their gradients are rounded before they are multiplied.
+    expect(value).toBeLessThan(TOLERANCE);
+    expect(gradients).toHaveLength(3);
+    const [, , bias] = gradients;
+    expect(bias).toBeLessThan(TOLERANCE);
+    expect(Math.max(...gradients)).toBeLessThan(2 ** -8);
+  });
+
+  it('is what bf16 uses, and nothing else', () => {
+    const given = randomCase(40, 8, 100);
+    const loss = () => tiedCrossEntropy(given.hidden, given.embedding, given.bias, given.targets);
+    const found = withPrecision('bf16', () => valueAndGradients(loss, variables(given)));
+    expect(found).toEqual(valueAndGradients(() => lossOf(given), variables(given)));
+    expect(valueAndGradients(loss, variables(given))).not.toEqual(found);
+  });
+
+  it('passes on the gradient that comes from above', () => {
+    const given = randomCase(6, 3, 16);
+    const once = valueAndGradients(() => lossOf(given), variables(given));
+    const { value, gradients } = valueAndGradients(() => tf.mul(lossOf(given), -2), variables(given));
+    expect(value).toBe(-2 * once.value);
+    expect(gradients.map((gradient) => [...gradient])).toEqual(
+      once.gradients.map((gradient) => [...gradient].map((number) => -2 * number)),
+    );
+  });
+
+  it.each([80, 800, 10_000])('stays finite where logits are ±%i', (height) => {
+    const given: Case = {
+      hidden: tf.tensor2d([[1], [1], [1]]),
+      embedding: rounded(tf.tensor2d([[height], [-height], [0]])),
+      bias: tf.zeros([3]),
+      targets: tf.tensor1d([0, 1, 2], 'int32'),
     };
-    const roundedCase = (rows: number, size: number, vocabulary: number): Case => {
-      const given = randomCase(rows, size, vocabulary);
-      return { ...given, hidden: rounded(given.hidden), embedding: rounded(given.embedding) };
-    };
+    const [exact = 0] = numbers(given.embedding);
+    const { value, gradients } = valueAndGradients(() => lossOf(given), variables(given));
+    expect(value / exact).toBeCloseTo(1, 5);
+    const [, embedding, bias] = gradients;
+    expect(relativeDifference(bias ?? [], [2 / 3, -1 / 3, -1 / 3])).toBeLessThan(TOLERANCE);
+    expect(relativeDifference(embedding ?? [], [2 / 3, -1 / 3, -1 / 3])).toBeLessThan(2 ** -8);
+  });
 
-    // Words and rows go in blocks of 256, everything in squares of 32: one short of them, one more, and several.
-    it.each([
-      { rows: 1, size: 3, vocabulary: 8 },
-      { rows: 31, size: 32, vocabulary: 33 },
-      { rows: 33, size: 31, vocabulary: 513 },
-      { rows: 257, size: 33, vocabulary: 1025 },
-      { rows: 300, size: 48, vocabulary: 2100 },
-    ])('has the value and gradients of plain operations: $rows rows of $size, vocabulary $vocabulary', ({ rows, size, vocabulary }) => {
-      const given = roundedCase(rows, size, vocabulary);
-      const [value, ...gradients] = differences(
-        () => lossOf(given),
-        () => differentiatedCrossEntropy(given),
-        given,
-      );
-      // Hidden vectors and embedding are bf16 already, so logits are exact; their gradients are rounded before they are multiplied.
-      expect(value).toBeLessThan(TOLERANCE);
-      expect(gradients).toHaveLength(3);
-      const [, , bias] = gradients;
-      expect(bias).toBeLessThan(TOLERANCE);
-      expect(Math.max(...gradients)).toBeLessThan(2 ** -8);
-    });
+  it('changes nothing that it is given, answers alike each time, and leaves nothing behind', () => {
+    const given = randomCase(150, 40, 1100);
+    const all = [...variables(given), given.targets];
+    const before = all.map((tensor) => tensor.dataSync().slice());
+    const tensors = tf.memory().numTensors;
+    const first = valueAndGradients(() => lossOf(given), variables(given));
+    expect(all.map((tensor) => tensor.dataSync())).toEqual(before);
+    for (let again = 0; again < 5; again++) expect(valueAndGradients(() => lossOf(given), variables(given))).toEqual(first);
+    expect(tf.memory().numTensors).toBe(tensors);
+  });
 
-    it('is what bf16 uses, and nothing else', () => {
-      const given = randomCase(40, 8, 100);
-      const loss = () => tiedCrossEntropy(given.hidden, given.embedding, given.bias, given.targets);
-      const found = withPrecision('bf16', () => valueAndGradients(loss, variables(given)));
-      expect(found).toEqual(valueAndGradients(() => lossOf(given), variables(given)));
-      expect(valueAndGradients(loss, variables(given))).not.toEqual(found);
-    });
-
-    it('passes on the gradient that comes from above', () => {
-      const given = randomCase(6, 3, 16);
-      const once = valueAndGradients(() => lossOf(given), variables(given));
-      const { value, gradients } = valueAndGradients(() => tf.mul(lossOf(given), -2), variables(given));
-      expect(value).toBe(-2 * once.value);
-      expect(gradients.map((gradient) => [...gradient])).toEqual(
-        once.gradients.map((gradient) => [...gradient].map((number) => -2 * number)),
-      );
-    });
-
-    it.each([80, 800, 10_000])('stays finite where logits are ±%i', (height) => {
-      const given: Case = {
-        hidden: tf.tensor2d([[1], [1], [1]]),
-        embedding: rounded(tf.tensor2d([[height], [-height], [0]])),
-        bias: tf.zeros([3]),
-        targets: tf.tensor1d([0, 1, 2], 'int32'),
-      };
-      const [exact = 0] = numbers(given.embedding);
-      const { value, gradients } = valueAndGradients(() => lossOf(given), variables(given));
-      expect(value / exact).toBeCloseTo(1, 5);
-      const [, embedding, bias] = gradients;
-      expect(relativeDifference(bias ?? [], [2 / 3, -1 / 3, -1 / 3])).toBeLessThan(TOLERANCE);
-      expect(relativeDifference(embedding ?? [], [2 / 3, -1 / 3, -1 / 3])).toBeLessThan(2 ** -8);
-    });
-
-    it('changes nothing that it is given, answers alike each time, and leaves nothing behind', () => {
-      const given = randomCase(150, 40, 1100);
-      const all = [...variables(given), given.targets];
-      const before = all.map((tensor) => tensor.dataSync().slice());
-      const tensors = tf.memory().numTensors;
-      const first = valueAndGradients(() => lossOf(given), variables(given));
-      expect(all.map((tensor) => tensor.dataSync())).toEqual(before);
-      for (let again = 0; again < 5; again++) expect(valueAndGradients(() => lossOf(given), variables(given))).toEqual(first);
-      expect(tf.memory().numTensors).toBe(tensors);
-    });
-
-    it('refuses a target that is no word', () => {
-      const given = randomCase(12, 5, 40);
-      for (const target of [-1, 40]) {
-        const wrong = { ...given, targets: tf.fill([12], target, 'int32') };
-        expect(() => tf.tidy(() => void lossOf(wrong))).toThrow('a target is not one of the words');
-      }
-    });
-  },
-);
+  it('refuses a target that is no word', () => {
+    const given = randomCase(12, 5, 40);
+    for (const target of [-1, 40]) {
+      const wrong = { ...given, targets: tf.fill([12], target, 'int32') };
+      expect(() => tf.tidy(() => void lossOf(wrong))).toThrow('a target is not one of the words');
+    }
+  });
+});
 
 it.skipIf(!hasFusedOps)(`fusedCrossEntropy refuses a target that is no word${SKIPPED_OPS}`, () => {
   const given = randomCase(12, 5, 40);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { relativeDifference } from '../../test/parity/closeness.ts';
-import { numbers, randomTensor, randomValues, SKIPPED_OPS } from '../testSupport.ts';
+import { numbers, randomTensor, randomValues, SKIPPED_OPS, SKIPPED_UNIT } from '../testSupport.ts';
 import { layerGradients, layerProduct, lstmForward, maskRows, pool, poolGradient, softmaxCrossEntropy, sumOfSquares } from './fusedOps.ts';
 import { attributes, backend, hasFusedOps, hasMatrixUnit, tf, type Scalar, type Tensor } from './operations.ts';
 import { Packing } from './packing.ts';
@@ -11,6 +11,9 @@ const LENGTHS = [4, 3, 1, 0];
 const PACKING = new Packing(LENGTHS);
 /** Row and step of each token. */
 const TOKENS = [...PACKING.pack((row) => row)].map((row, at) => ({ row, t: PACKING.pack((_, step) => step)[at] ?? 0, at }));
+
+/** Rounded to bf16, in fp32. */
+const inBf16 = (x: Tensor): Tensor => raise(lower(x, attributes.bfloat16), attributes.bfloat16);
 
 /** Gives numbers to the op in turn, and reads them back as they are afterwards. */
 const tensor = (values: ArrayLike<number>, shape: number[]): Tensor => tf.tensor(Float32Array.from(values), shape);
@@ -96,7 +99,6 @@ describe.skipIf(!hasFusedOps)(`lstmForward${SKIPPED_OPS}`, () => {
   });
 
   it.each([5, 16, 33])('in bf16 multiplies rounded outputs by rounded weights, and rounds nothing else: %i units', (units) => {
-    const inBf16 = (x: Tensor) => raise(lower(x, attributes.bfloat16), attributes.bfloat16);
     const projected = inBf16(randomTensor([8, 4 * units], 'projected'));
     const weights = { recurrent: randomTensor([units, 4 * units], 'recurrent'), bias: randomTensor([4 * units], 'bias') };
     let state = { hidden: randomTensor([4, units], 'hidden'), cell: randomTensor([4, units], 'cell') };
@@ -117,49 +119,44 @@ describe.skipIf(!hasFusedOps)(`lstmForward${SKIPPED_OPS}`, () => {
   });
 });
 
-describe.skipIf(!hasMatrixUnit)(
-  `layerProduct, layerGradients${hasMatrixUnit ? '' : ' (skipped: the processor has no matrix unit for bf16)'}`,
-  () => {
-    const inBf16 = (x: Tensor) => raise(lower(x, attributes.bfloat16), attributes.bfloat16);
+describe.skipIf(!hasMatrixUnit)(`layerProduct, layerGradients${SKIPPED_UNIT}`, () => {
+  // Everything goes in squares of 32, sums in blocks of 512 rows and columns, depth in parts of 256, tokens in parts of 8,192: one short of
+  // them, one more, and several.
+  it.each([
+    { tokens: 1, inputs: 1, hidden: 1 },
+    { tokens: 31, inputs: 33, hidden: 8 },
+    { tokens: 33, inputs: 31, hidden: 9 },
+    { tokens: 257, inputs: 100, hidden: 129 },
+    { tokens: 1100, inputs: 513, hidden: 70 },
+    { tokens: 8193, inputs: 7, hidden: 5 },
+    { tokens: 0, inputs: 3, hidden: 2 },
+  ])('are the products of rounded matrices: $tokens tokens, $inputs to $hidden', ({ tokens, inputs, hidden }) => {
+    const [x, weights] = [randomTensor([tokens, inputs], 'x'), randomTensor([inputs, 4 * hidden], 'weights')];
+    const [previous, gradient] = [randomTensor([tokens, hidden], 'previous'), randomTensor([tokens, 4 * hidden], 'gradient')];
+    const gates = numbers(raise(layerProduct(x, weights).tensor, attributes.bfloat16));
+    expect(relativeDifference(gates, numbers(tf.matMul(inBf16(x), inBf16(weights))))).toBeLessThan(2 ** -8);
 
-    // Everything goes in squares of 32, sums in blocks of 512 rows and columns, depth in parts of 256, tokens in parts of 8,192: one short of
-    // them, one more, and several.
-    it.each([
-      { tokens: 1, inputs: 1, hidden: 1 },
-      { tokens: 31, inputs: 33, hidden: 8 },
-      { tokens: 33, inputs: 31, hidden: 9 },
-      { tokens: 257, inputs: 100, hidden: 129 },
-      { tokens: 1100, inputs: 513, hidden: 70 },
-      { tokens: 8193, inputs: 7, hidden: 5 },
-      { tokens: 0, inputs: 3, hidden: 2 },
-    ])('are the products of rounded matrices: $tokens tokens, $inputs to $hidden', ({ tokens, inputs, hidden }) => {
-      const [x, weights] = [randomTensor([tokens, inputs], 'x'), randomTensor([inputs, 4 * hidden], 'weights')];
-      const [previous, gradient] = [randomTensor([tokens, hidden], 'previous'), randomTensor([tokens, 4 * hidden], 'gradient')];
-      const gates = numbers(raise(layerProduct(x, weights).tensor, attributes.bfloat16));
-      expect(relativeDifference(gates, numbers(tf.matMul(inBf16(x), inBf16(weights))))).toBeLessThan(2 ** -8);
+    const upstream = { tensor: lower(gradient, attributes.bfloat16), type: attributes.bfloat16 };
+    const found = layerGradients(upstream, x, weights, previous);
+    const expected = [
+      tf.matMul(inBf16(gradient), inBf16(weights), false, true),
+      tf.matMul(inBf16(x), inBf16(gradient), true),
+      tf.matMul(inBf16(previous), inBf16(gradient), true),
+    ];
+    expect(found.map(({ shape }) => shape)).toEqual(expected.map(({ shape }) => shape));
+    for (const [index, tensor] of expected.entries())
+      expect(relativeDifference(numbers(found[index] ?? x), numbers(tensor))).toBeLessThan(1e-6);
+  });
 
-      const upstream = { tensor: lower(gradient, attributes.bfloat16), type: attributes.bfloat16 };
-      const found = layerGradients(upstream, x, weights, previous);
-      const expected = [
-        tf.matMul(inBf16(gradient), inBf16(weights), false, true),
-        tf.matMul(inBf16(x), inBf16(gradient), true),
-        tf.matMul(inBf16(previous), inBf16(gradient), true),
-      ];
-      expect(found.map(({ shape }) => shape)).toEqual(expected.map(({ shape }) => shape));
-      for (const [index, tensor] of expected.entries())
-        expect(relativeDifference(numbers(found[index] ?? x), numbers(tensor))).toBeLessThan(1e-6);
-    });
-
-    it('refuse what does not fit together', () => {
-      const zeros = (...shape: number[]) => tf.zeros(shape);
-      const upstream = { tensor: lower(zeros(3, 8), attributes.bfloat16), type: attributes.bfloat16 };
-      expect(() => layerProduct(zeros(3, 2), zeros(3, 8))).toThrow('weights is [3, 8], not [2, any]');
-      expect(() => layerGradients(upstream, zeros(2, 2), zeros(2, 8), zeros(3, 2))).toThrow('x is [2, 2], not [3, any]');
-      expect(() => layerGradients(upstream, zeros(3, 2), zeros(2, 7), zeros(3, 2))).toThrow('weights is [2, 7], not [2, 8]');
-      expect(() => layerGradients(upstream, zeros(3, 2), zeros(2, 8), zeros(2, 2))).toThrow('previous is [2, 2], not [3, any]');
-    });
-  },
-);
+  it('refuse what does not fit together', () => {
+    const zeros = (...shape: number[]) => tf.zeros(shape);
+    const upstream = { tensor: lower(zeros(3, 8), attributes.bfloat16), type: attributes.bfloat16 };
+    expect(() => layerProduct(zeros(3, 2), zeros(3, 8))).toThrow('weights is [3, 8], not [2, any]');
+    expect(() => layerGradients(upstream, zeros(2, 2), zeros(2, 8), zeros(3, 2))).toThrow('x is [2, 2], not [3, any]');
+    expect(() => layerGradients(upstream, zeros(3, 2), zeros(2, 7), zeros(3, 2))).toThrow('weights is [2, 7], not [2, 8]');
+    expect(() => layerGradients(upstream, zeros(3, 2), zeros(2, 8), zeros(2, 2))).toThrow('previous is [2, 2], not [3, any]');
+  });
+});
 
 describe.skipIf(!hasFusedOps)(`maskRows${SKIPPED_OPS}`, () => {
   it.each([1, 16, 37])('multiplies each token by the mask of its row: width %i', (width) => {

@@ -291,12 +291,10 @@ void TiedCrossEntropy(Context& context) {
     for (int64_t row = rowsOf.begin; row < rowsOf.end; row += kSide) {
       for (int64_t k = 0; k < width; k += kSide) {
         const int64_t at = SquareAt(row, k, width);
-        alignas(64) float sums[kSquare];
-        std::copy_n(own.rowSums + at, kSquare, sums);
-        for (int other = 0; other < ThreadCount(); other++) {
-          if (other == thread) continue;
-          const float* const theirs = workspaceOf(other).rowSums + at;
-          for (int64_t i = 0; i < kSquare; i++) sums[i] += theirs[i];
+        alignas(64) float sums[kSquare] = {};
+        for (int each = 0; each < ThreadCount(); each++) {
+          const float* const part = workspaceOf(each).rowSums + at;
+          for (int64_t i = 0; i < kSquare; i++) sums[i] += part[i];
         }
         const int64_t columns = std::min(kSide, hidden.columns - k);
         for (int64_t r = row; r < std::min(row + kSide, hidden.rows); r++) {
