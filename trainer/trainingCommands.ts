@@ -111,6 +111,7 @@ export function addTrainingCommands(program: Command): void {
     .addOption(new Option('--max-vocab <words>', 'largest vocabulary').default(FINE_TUNING.maxVocab).argParser(positiveInteger))
     .addOption(options.earlyStopping())
     .addOption(options.keep())
+    .addOption(options.half())
     .optionsGroup('Run:')
     .addOption(options.config())
     .addOption(options.device())
@@ -162,7 +163,7 @@ export function addTrainingCommands(program: Command): void {
     )
     .optionsGroup('Training:')
     .addOption(options.recipe())
-    .addOption(options.epochs(CLASSIFIER_TRAINING.epochs))
+    .addOption(options.epochs(CLASSIFIER_TRAINING.epochs, '6; up to 15 where documents are few'))
     .addOption(new Option('--batch <documents>', 'documents in a step').default(CLASSIFIER_TRAINING.batch).argParser(positiveInteger))
     .addOption(new Option('--bptt <tokens>', 'tokens of a chunk').default(CLASSIFIER_TRAINING.bptt).argParser(positiveInteger))
     .addOption(

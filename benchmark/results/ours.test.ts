@@ -102,6 +102,17 @@ describe('measureSet', () => {
     expect(await readRecords(join(out, 'validation.jsonl'))).toMatchObject([{ train: 'train.jsonl', labels: 43, documents: 5 }]);
   });
 
+  it('takes a language model as it is where that is wanted', async () => {
+    const before = await readdir(join(out, 'models'));
+    const settings = { ...options.settings, languageModel: null };
+    await measureSet(out, { ...options, labels: [8], seeds: [1], settings });
+    expect((await readRecords(join(out, 'ours.jsonl'))).at(-1)?.settings).toEqual({ languageModel: null, classifier: { epochs: 2 } });
+    await measureSet(out, { ...options, from: join(out, 'models', before[0] as string), labels: [8], seeds: [1], settings });
+    const [untuned, tuned] = (await readRecords(join(out, 'ours.jsonl'))).slice(-2);
+    expect(untuned).not.toEqual(tuned);
+    expect(await readdir(join(out, 'models'))).toEqual(before); // no further language model
+  });
+
   it('makes a table of what was measured', async () => {
     const [head, ...rows] = accuracyRows(await recordsOf(out), 'reviews');
     expect(head).toEqual(['accuracy', 'all 48 labels', '8 labels']);

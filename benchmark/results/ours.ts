@@ -10,8 +10,9 @@ import { existsSync } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { fineTune } from '../../trainer/api/fineTune.ts';
+import { languageModelsOf } from '../../trainer/api/languageModels.ts';
 import { train } from '../../trainer/api/train.ts';
-import type { RunResult, RunSettings } from '../../trainer/api/run.ts';
+import type { Directions, RunResult, RunSettings } from '../../trainer/api/run.ts';
 import { isPair, PAIR, readMembers } from '../../trainer/checkpoint/modelFolder.ts';
 import { isFinished, removeCheckpoints } from '../../trainer/experiments/experiment.ts';
 import { trainFromScratch } from '../../trainer/experiments/jobs.ts';
@@ -28,6 +29,8 @@ export type Labels = number | 'all';
 export interface MeasureOptions extends Pick<RunSettings, 'signal' | 'onStep' | 'onNote'> {
   /** Language model, or a pair of them, by path or name. */
   readonly from: string;
+  /** Default: all that `from` has. */
+  readonly direction?: Directions | undefined;
   readonly labels: readonly Labels[];
   /** Of few labels also the number of the draw. */
   readonly seeds: readonly number[];
@@ -52,14 +55,13 @@ type Set = Parts;
  */
 export async function measureSet(folder: string, options: MeasureOptions): Promise<boolean> {
   const set = await readSet(folder);
-  const languageModel = join(folder, 'models', `language-model-${keyOf({ from: options.from, ...options.settings.languageModel })}`);
   for (const labels of options.labels) {
     for (const seed of options.seeds) {
       const run = new Run(folder, set, labels, seed, options);
       if (await run.isMeasured()) continue;
       options.onNote?.(run.title);
-      if (options.scratch !== true && !(await makeLanguageModel(languageModel, set, options))) return false;
-      if (!(await run.measure(languageModel))) return false;
+      const languageModel = options.scratch === true ? options.from : await makeLanguageModel(set, options);
+      if (languageModel === undefined || !(await run.measure(languageModel))) return false;
     }
   }
   return true;
@@ -78,12 +80,17 @@ function keyOf(decisions: object): string {
   return createHash('sha256').update(JSON.stringify(decisions)).digest('hex').slice(0, 8);
 }
 
-async function makeLanguageModel(out: string, set: Set, { from, settings, signal, onStep, onNote }: MeasureOptions): Promise<boolean> {
-  if (await isFinished(out)) return true;
+/** @returns undefined where it was interrupted */
+async function makeLanguageModel(set: Set, options: MeasureOptions): Promise<string | undefined> {
+  const { from, direction, settings, signal, onStep, onNote } = options;
+  if (settings.languageModel === null) return from;
+  const out = join(set.folder, 'models', `language-model-${keyOf({ from, direction, ...settings.languageModel })}`);
+  if (await isFinished(out)) return out;
   const data = join(set.folder, set.text.name);
   const { interrupted } = await fineTune(data, {
     ...settings.languageModel,
     from,
+    direction,
     out,
     resume: true,
     text: set.columns,
@@ -92,8 +99,9 @@ async function makeLanguageModel(out: string, set: Set, { from, settings, signal
     onStep,
     onNote,
   });
-  if (!interrupted) await removeCheckpoints(out);
-  return !interrupted;
+  if (interrupted) return undefined;
+  await removeCheckpoints(out);
+  return out;
 }
 
 /** One classifier to train and judge, or a pair of them. */
@@ -120,14 +128,22 @@ class Run {
   async isMeasured(): Promise<boolean> {
     const records = await readRecords(this.#records);
     return records.some(
-      ({ train: file, seed, from, settings }) =>
-        file === this.#file && seed === this.#seed && from === this.#from && JSON.stringify(settings) === JSON.stringify(this.#settings),
+      ({ train: file, seed, from, direction, settings }) =>
+        file === this.#file &&
+        seed === this.#seed &&
+        from === this.#options.from &&
+        direction === this.#options.direction &&
+        JSON.stringify(settings) === JSON.stringify(this.#settings),
     );
   }
 
   /** @returns false where it was interrupted */
   async measure(languageModel: string): Promise<boolean> {
-    const out = join(this.#folder, 'models', `${this.#file.replace('.jsonl', '')}-${keyOf([this.#from, this.#seed, this.#settings])}`);
+    const out = join(
+      this.#folder,
+      'models',
+      `${this.#file.replace('.jsonl', '')}-${keyOf([this.#options.from, this.#options.direction, this.#seed, this.#settings])}`,
+    );
     const goesOn = existsSync(out);
     const started = performance.now();
     const { interrupted } = await this.#train(languageModel, out);
@@ -143,12 +159,12 @@ class Run {
   }
 
   async #train(languageModel: string, out: string): Promise<RunResult> {
-    const { from, scratch, signal, onStep, onNote } = this.#options;
+    const { from, direction, scratch, signal, onStep, onNote } = this.#options;
     const data = join(this.#folder, this.#file);
     const controls = { out, resume: true, signal, onStep, onNote };
     const common = { ...controls, ...this.#classifier, text: this.#set.columns, validFraction: 0, seed: this.#seed };
-    if (scratch !== true) return train(data, { ...common, from: languageModel });
-    return trainFromScratch(data, await readMembers(from, 'languageModel'), common);
+    if (scratch !== true) return train(data, { ...common, from: languageModel, direction });
+    return trainFromScratch(data, await languageModelsOf({ from, direction }), common);
   }
 
   async #judge(model: string, direction: string, seconds: number | undefined): Promise<ResultRecord> {
@@ -170,7 +186,8 @@ class Run {
       machine: `${processors} cores of ${processor}`,
       date: new Date().toISOString().slice(0, 10),
       seed: this.#seed,
-      from: this.#from,
+      from: this.#options.from,
+      direction: this.#options.direction,
       settings: this.#settings,
       command,
     };
@@ -178,10 +195,6 @@ class Run {
 
   get #records(): string {
     return join(this.#folder, this.#options.validate === true ? 'validation.jsonl' : 'ours.jsonl');
-  }
-
-  get #from(): string {
-    return this.#options.from;
   }
 
   get #settings(): object {

@@ -21,6 +21,8 @@ export interface ResultRecord {
   /** Of ours alone. */
   readonly seed?: number;
   readonly from?: string;
+  /** Which models of `from` were asked for. */
+  readonly direction?: string | undefined;
   /** Every choice that is not the recipe's own. */
   readonly settings?: unknown;
   readonly command: string;

@@ -1,7 +1,7 @@
 /**
  * Prints reviews as JSON Lines with the columns `label` (neg or pos) and `text`, in an order that is random but always the same.
  *
- * Usage: npx node benchmark/results/reviews.ts REVIEWS.jsonl [--first COUNT]
+ * Usage: npx node benchmark/results/reviews.ts REVIEWS.jsonl
  * Labels may be neg and pos, or 0 and 1; reviews without a label keep none.
  */
 import { parseArgs } from 'node:util';
@@ -16,15 +16,12 @@ const SEED = 1;
 const NAMES: Readonly<Record<string, string>> = { '0': 'neg', '1': 'pos', neg: 'neg', pos: 'pos' };
 
 await failPlainly(async () => {
-  const { values, positionals } = parseArgs({ options: { first: { type: 'string' } }, allowPositionals: true });
-  const [path] = positionals;
-  const first = values.first === undefined ? Infinity : Number(values.first);
-  if (path === undefined || !(first >= 1))
-    throw new UserError('Usage: npx node benchmark/results/reviews.ts REVIEWS.jsonl [--first COUNT]');
+  const [path] = parseArgs({ allowPositionals: true }).positionals;
+  if (path === undefined) throw new UserError('Usage: npx node benchmark/results/reviews.ts REVIEWS.jsonl');
   const documents = await Array.fromAsync(readDocuments(path, { labels: 'optional' }));
   const random = hostRandom({ seed: SEED, step: 0 }, 'reviews');
   const shuffled = documents.map((document) => ({ document, key: random() })).toSorted((a, b) => a.key - b.key);
-  for (const { document } of shuffled.slice(0, first)) {
+  for (const { document } of shuffled) {
     const { fields, label, origin } = document;
     const name = label === undefined ? undefined : NAMES[label];
     if (label !== undefined && name === undefined) throw new UserError(`${origin}: the label "${label}" is none of neg, pos, 0 and 1.`);

@@ -1,5 +1,5 @@
 /** The three steps from TypeScript: both directions, other tasks than one label, and what each switch changes. */
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -8,7 +8,9 @@ import { UserError } from '../../text/errors.ts';
 import { readMembers, readModel, type StoredModel } from '../checkpoint/modelFolder.ts';
 import { TrainedClassifier } from '../recipe/trainedClassifier.ts';
 import { fineTune } from './fineTune.ts';
+import { languageModelsOf } from './languageModels.ts';
 import { pretrain } from './pretrain.ts';
+import type { Directions } from './run.ts';
 import { train, type TrainOptions } from './train.ts';
 
 const TINY = { embedding: 8, hidden: 12, layers: 2, vocab: 100, batch: 4, bptt: 16, epochs: 1 };
@@ -87,6 +89,20 @@ describe('both directions', () => {
     await expect(refused).rejects.toThrow(/holds a backward language model, not a forward one/);
     const both = fineTune(at('reviews.jsonl'), { from: at('pair', 'forward'), direction: 'both', out: fresh() });
     await expect(both).rejects.toThrow(/holds a forward language model, not a backward one/);
+  });
+
+  it("a forward model's folder may hold its counterpart, which is taken where it is asked for", async () => {
+    const from = fresh();
+    await cp(at('pair', 'forward'), from, { recursive: true });
+    await cp(at('pair', 'backward'), join(from, 'backward'), { recursive: true });
+    const directions = async (direction?: Directions) =>
+      (await languageModelsOf({ from, direction })).map(({ description }) => description.direction);
+    expect(await directions()).toEqual(['forward']);
+    expect(await directions('backward')).toEqual(['backward']);
+    expect(await directions('both')).toEqual(['forward', 'backward']);
+    const out = fresh();
+    const { members } = await train(at('reviews.jsonl'), { from, direction: 'both', out, ...SMALL_STEPS, epochs: 1 });
+    expect(members.map((member) => member.out)).toEqual([join(out, 'forward'), join(out, 'backward')]);
   });
 
   it('a pair that was stopped goes on where it was: the finished member stays, the other one is the same as without a stop', async () => {
@@ -275,6 +291,17 @@ describe('switches of the ablation tables', () => {
     expect(rates.length).toBeGreaterThan(0);
   });
 
+  it('few documents are read more often, until they come to 120 steps, unless it is said how often', async () => {
+    const epochsOf = async (options: Partial<TrainOptions>): Promise<unknown> => {
+      const out = fresh();
+      await train(at('reviews.jsonl'), { from: at('pair', 'forward'), out, validFraction: 0.25, ...options });
+      return (JSON.parse(await readFile(join(out, 'config.json'), 'utf8')) as { readonly epochs: unknown }).epochs;
+    };
+    expect(await epochsOf({ batch: 4 })).toBe(15); // 30 documents, 8 steps an epoch
+    expect(await epochsOf({ batch: 4, epochs: 2 })).toBe(2);
+    expect(await epochsOf({ batch: 4, recipe: 'fastai' })).toBe(5);
+  });
+
   it("fine-tuning: last only, full, discriminative and schedule change what is learnt; last leaves the LSTM's layers bit by bit", async () => {
     const from = at('pair', 'forward');
     const tuned = async (options: object): Promise<StoredModel> => {
@@ -284,6 +311,8 @@ describe('switches of the ablation tables', () => {
     };
     const before = await readModel(from);
     const usual = await tuned({});
+    const half = await tuned({ half: true });
+    for (const [name, { data }] of usual.tensors) expect(half.tensors.get(name)?.data, name).toEqual(data.map(Math.f16round));
     const last = await tuned({ unfreezing: 'last' });
     expect(changed(before, last).filter((name) => name.startsWith('lstm'))).toEqual([]);
     expect(changed(before, usual).filter((name) => name.startsWith('lstm.0'))).toHaveLength(3);

@@ -1,10 +1,11 @@
-import { readMembers, type StoredModel } from '../checkpoint/modelFolder.ts';
+import type { StoredModel } from '../checkpoint/modelFolder.ts';
 import type { EpochRates } from '../optim/unfreezing.ts';
 import { CLASSIFIER_TRAINING_OF, DEFAULT_SEED, FINE_TUNING_OF } from '../recipe/defaults.ts';
 import { fallOf, RANGE_TEST, rangeRates, runRangeTest, suggestRates } from '../recipe/rangeTest.ts';
 import type { RangeTestControls, RangeTestCurve, RateGroups, RateStep, RateSuggestions } from '../recipe/rangeTest.ts';
 import { UserError } from '../../text/errors.ts';
-import { membersOf, type FineTuneOptions } from './fineTune.ts';
+import type { FineTuneOptions } from './fineTune.ts';
+import { languageModelsOf } from './languageModels.ts';
 import { deviceMemory, isOutOfMemory, outOfMemory } from './outOfMemory.ts';
 import { given, type Direction } from './run.ts';
 import type { TrainOptions } from './train.ts';
@@ -66,13 +67,13 @@ const FEWEST_STEPS = 20;
  * await train('reviews.csv', { from: 'models/wiki-small', out: 'runs/at-that-rate', learningRate: suggestions.valley });
  */
 export async function findRate(data: string, options: FindRateOptions): Promise<FoundRates> {
-  const { from, step = 'train', groups = 'all', signal, onStep } = options;
+  const { step = 'train', groups = 'all', signal, onStep } = options;
   const { lowest, highest, steps } = { ...RANGE_TEST, ...given(options) };
   if (!(lowest > 0 && lowest < highest))
     throw new UserError(`The lowest rate, ${lowest}, must be above 0 and below the highest, ${highest}.`);
   if (!(Number.isInteger(steps) && steps >= FEWEST_STEPS))
     throw new UserError(`A range test needs at least ${FEWEST_STEPS} steps, not ${steps}.`);
-  const [model] = membersOf(await readMembers(from, 'languageModel'), options) as [StoredModel];
+  const [model] = (await languageModelsOf(options)) as [StoredModel];
   const rates = rangeRates({ lowest, highest, steps });
   // An epoch for each rate, whatever the peak: that is how a step gets its own.
   const plan = (shares: readonly number[]): EpochRates[] =>

@@ -1,9 +1,8 @@
-import { readMembers, type StoredModel } from '../checkpoint/modelFolder.ts';
 import type { ScheduleName } from '../optim/schedules.ts';
 import type { LanguageModelUnfreezingName } from '../optim/unfreezing.ts';
 import { DEFAULT_SEED, FINE_TUNING_OF, type RecipeName } from '../recipe/defaults.ts';
 import type { fineTuneLanguageModel } from '../recipe/fineTuneLanguageModel.ts';
-import { UserError } from '../../text/errors.ts';
+import { languageModelsOf } from './languageModels.ts';
 import { decisions, given, runMembers, type Directions, type RunResult, type RunSettings } from './run.ts';
 
 /** How a language model is fine-tuned. What is left out has the value of the recipe (`recipe/defaults.ts`). */
@@ -32,6 +31,8 @@ export interface FineTuneOptions extends RunSettings {
   /** Largest vocabulary. */
   readonly maxVocab?: number | undefined;
   readonly minCount?: number | undefined;
+  /** Store the finished weights in 16 bits. */
+  readonly half?: boolean | undefined;
   readonly seed?: number | undefined;
 }
 
@@ -44,7 +45,7 @@ export interface FineTuneOptions extends RunSettings {
  * await fineTune('reviews.csv', { from: 'models/wiki-small', out: 'runs/lm', epochs: 3 });
  */
 export async function fineTune(data: string, options: FineTuneOptions): Promise<RunResult> {
-  const models = membersOf(await readMembers(options.from, 'languageModel'), options);
+  const models = await languageModelsOf(options);
   const all = { ...FINE_TUNING_OF[options.recipe ?? 'paper'], seed: DEFAULT_SEED, ...given(options) };
   const { batch, bptt, maxVocab: maxVocabulary, valid: validation, ...rest } = all;
   const members = models.map((model) => ({
@@ -57,23 +58,4 @@ export async function fineTune(data: string, options: FineTuneOptions): Promise<
     },
   }));
   return runMembers(options, { command: 'finetune', data, ...decisions(all) }, members);
-}
-
-/**
- * The models of a folder that are to be trained.
- *
- * @throws UserError where the direction that is wanted is not among them
- */
-export function membersOf(
-  models: StoredModel[],
-  { from, direction }: { readonly from: string; readonly direction?: Directions | undefined },
-): StoredModel[] {
-  if (direction === undefined) return models;
-  const wanted = direction === 'both' ? ['forward', 'backward'] : [direction];
-  const missing = wanted.find((name) => !models.some(({ description }) => description.direction === name));
-  if (missing !== undefined) {
-    const found = models.map(({ description }) => description.direction).join(' and a ');
-    throw new UserError(`${from} holds a ${found} language model, not a ${missing} one. Leave out --direction, or name another model.`);
-  }
-  return models.filter(({ description }) => wanted.includes(description.direction));
 }

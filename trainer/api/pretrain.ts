@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { hasCheckpoint } from '../checkpoint/checkpoint.ts';
-import { readMembers, type StoredModel } from '../checkpoint/modelFolder.ts';
+import type { StoredModel } from '../checkpoint/modelFolder.ts';
 import { kindOf } from '../data/source.ts';
 import type { OptimizerName } from '../optim/rules.ts';
 import type { ScheduleName } from '../optim/schedules.ts';
@@ -8,7 +8,7 @@ import { DEFAULT_SEED, NT_ASGD, PRETRAINING } from '../recipe/defaults.ts';
 import type { pretrain as pretrainLanguageModel, PretrainConfig } from '../recipe/pretrain.ts';
 import { RunFolder } from '../recipe/runFolder.ts';
 import { UserError } from '../../text/errors.ts';
-import { membersOf } from './fineTune.ts';
+import { languageModelsOf } from './languageModels.ts';
 import { decisions, given, runMembers, type Directions, type RunResult, type RunSettings } from './run.ts';
 import { asLargeAs, sizesOf, type SizeOptions } from './sizes.ts';
 
@@ -57,7 +57,7 @@ export async function pretrain(corpus: string, options: PretrainOptions): Promis
   if (corpus === '-')
     throw new UserError('A corpus cannot come from standard input, because a resumed run reads it again. Give a file or a folder.');
   const { from } = options;
-  const starts = from === undefined ? [] : membersOf(await readMembers(from, 'languageModel'), { from, direction: options.direction });
+  const starts = from === undefined ? [] : await languageModelsOf({ from, direction: options.direction });
   const [start] = starts;
   const found = starts.length > 1 ? 'both' : (start?.description.direction ?? 'forward');
   const all = {

@@ -1,11 +1,10 @@
-import { readMembers } from '../checkpoint/modelFolder.ts';
 import type { Task } from '../model/task.ts';
 import type { ScheduleName } from '../optim/schedules.ts';
 import type { UnfreezingName } from '../optim/unfreezing.ts';
 import { CLASSIFIER_TRAINING_OF, DEFAULT_SEED, PRETRAINING, type RecipeName } from '../recipe/defaults.ts';
 import type { ClassifierConfig, ClassifierStart, LabelWeights, trainClassifier } from '../recipe/trainClassifier.ts';
 import { UserError } from '../../text/errors.ts';
-import { membersOf } from './fineTune.ts';
+import { languageModelsOf } from './languageModels.ts';
 import { decisions, given, runMembers, type Direction, type Directions, type RunResult, type RunSettings } from './run.ts';
 import { sizesOf, type SizeOptions } from './sizes.ts';
 
@@ -35,6 +34,7 @@ export interface TrainOptions extends RunSettings, SizeOptions {
   readonly validFraction?: number | undefined;
   /** Train on this many labelled documents only, balanced, drawn by the seed. */
   readonly labels?: number | undefined;
+  /** Passes over the documents; default: the recipe's, or as many as give few documents enough steps. */
   readonly epochs?: number | undefined;
   /** Documents in a step. */
   readonly batch?: number | undefined;
@@ -72,15 +72,16 @@ export async function train(data: string, options: TrainOptions): Promise<RunRes
   const starts = from === undefined ? scratch(options) : await fromModels(from, options);
   // Random weights have nothing to preserve: all layers learn from the beginning, at one rate.
   const usual = from === undefined ? ({ unfreezing: 'full', discriminative: false } as const) : {};
+  const { fewestSteps, ...recipe } = CLASSIFIER_TRAINING_OF[options.recipe ?? 'paper'];
   const all = {
-    ...CLASSIFIER_TRAINING_OF[options.recipe ?? 'paper'],
+    ...recipe,
     discriminative: true,
     seed: DEFAULT_SEED,
     ...usual,
     ...given(options),
   };
   const { valid: validation, validFraction: validationFraction, ...rest } = all;
-  const config: ClassifierConfig = { ...rest, data, validation, validationFraction };
+  const config: ClassifierConfig = { ...rest, data, validation, validationFraction, ...(options.epochs === undefined && { fewestSteps }) };
   refuseRangeOfLabels(config);
   const members = starts.map(({ direction, start }) => ({
     direction,
@@ -91,8 +92,8 @@ export async function train(data: string, options: TrainOptions): Promise<RunRes
       predictsWords: false,
     },
     train: async (folder: string, run: Parameters<typeof trainClassifier>[3]) => {
-      const recipe = await import('../recipe/trainClassifier.ts'); // which loads the engine
-      return recipe.trainClassifier(start, config, folder, run);
+      const { trainClassifier } = await import('../recipe/trainClassifier.ts'); // which loads the engine
+      return trainClassifier(start, config, folder, run);
     },
   }));
   const { judgeHeldOut } = await import('./judgeHeldOut.ts'); // now, as long as the program is the one that began
@@ -112,7 +113,7 @@ interface Start {
 }
 
 async function fromModels(from: string, { direction }: TrainOptions): Promise<Start[]> {
-  const models = membersOf(await readMembers(from, 'languageModel'), { from, direction });
+  const models = await languageModelsOf({ from, direction });
   return models.map((languageModel) => ({ direction: languageModel.description.direction, start: { languageModel } }));
 }
 

@@ -92,7 +92,8 @@ export const batch = (usual: number) =>
 export const bptt = (usual: number) =>
   new Option('--bptt <tokens>', 'tokens through which gradients flow back, on average').default(usual).argParser(positiveInteger);
 
-export const epochs = (usual: number) => new Option('--epochs <count>', 'passes over the data').default(usual).argParser(positiveInteger);
+export const epochs = (usual: number, inWords?: string) =>
+  new Option('--epochs <count>', 'passes over the data').default(usual, inWords).argParser(positiveInteger);
 
 export const learningRate = (usual: number) =>
   new Option('--learning-rate <rate>', 'highest learning rate, that of the last layer group').default(usual).argParser(positiveNumber);

@@ -1,5 +1,6 @@
 import { pretrain } from '../api/pretrain.ts';
 import type { Directions, RunResult } from '../api/run.ts';
+import { languageModelsOf } from '../api/languageModels.ts';
 import { train, type TrainOptions } from '../api/train.ts';
 import type { StoredModel } from '../checkpoint/modelFolder.ts';
 import { FINE_TUNING_OF } from '../recipe/defaults.ts';
@@ -10,7 +11,7 @@ import { ExperimentFolder, type Job, runJobs } from './experiment.ts';
 import { classifierJob, languageModelJob, streamsFor, trainFromScratch, tuneOn, type RunPlace } from './jobs.ts';
 import { measureOf } from './measure.ts';
 import { balanceNote, drawLabels, prepareParts, type Part, type Parts, pathOf } from './parts.ts';
-import { type ExperimentOptions, startingModels, withDefaults } from './settings.ts';
+import { type ExperimentOptions, withDefaults } from './settings.ts';
 
 /** How an ablation is done. What is left out has the value of `EXPERIMENT` in defaults.ts, or of the recipe. */
 export interface AblationOptions extends ExperimentOptions {
@@ -42,7 +43,7 @@ export interface AblationResult {
  * const { ablation } = await ablate('reviews.csv', { from: 'models/wiki-small', out: 'runs/ablation', rows: ['table6'] });
  */
 export async function ablate(data: string, options: AblationOptions): Promise<AblationResult> {
-  const models = await startingModels(options.from, undefined);
+  const models = await languageModelsOf({ from: options.from });
   const isPair = models.length > 1;
   const rows = runsOf(options.rows ?? (isPair ? ['table4', 'table5', 'table6', 'table7', 'bidirectional'] : undefined));
   if (rows.includes('bidirectional') && !isPair) {
@@ -51,7 +52,7 @@ export async function ablate(data: string, options: AblationOptions): Promise<Ab
     );
   }
   const all = { ...withDefaults(options), rows };
-  if (all.vanillaFrom !== undefined) await startingModels(all.vanillaFrom, isPair ? 'forward' : undefined);
+  if (all.vanillaFrom !== undefined) await languageModelsOf({ from: all.vanillaFrom, direction: isPair ? 'forward' : undefined });
   const folder = await ExperimentFolder.open(all.out, { command: 'ablate', data, ...all }, all.resume ?? false);
   const { parts, draws } = await folder.prepare(async () => {
     const made = await prepareParts(data, all, folder.data);

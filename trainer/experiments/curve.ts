@@ -1,3 +1,4 @@
+import { languageModelsOf } from '../api/languageModels.ts';
 import { train, type TrainOptions } from '../api/train.ts';
 import type { Directions } from '../api/run.ts';
 import type { StoredModel } from '../checkpoint/modelFolder.ts';
@@ -7,7 +8,7 @@ import { ExperimentFolder, type Job, removeModel, runJobs } from './experiment.t
 import { classifierJob, languageModelJob, trainFromScratch, tuneOn, type RunPlace } from './jobs.ts';
 import { measureOf } from './measure.ts';
 import { balanceNote, drawLabels, prepareParts, type Part, type Parts, pathOf } from './parts.ts';
-import { type ExperimentOptions, startingModels, unique, withDefaults } from './settings.ts';
+import { type ExperimentOptions, unique, withDefaults } from './settings.ts';
 import { type Way, WAY_NAMES, waysOf } from './ways.ts';
 
 /** How a curve is measured. What is left out has the value of `EXPERIMENT` in defaults.ts, or of the recipe. */
@@ -49,7 +50,7 @@ export async function measureCurve(data: string, options: CurveOptions): Promise
     ways: waysOf(options.ways),
   };
   if (all.labels.length === 0) throw new UserError('Give at least one number of labels.');
-  const models = await startingModels(all.from, all.direction);
+  const models = await languageModelsOf(all);
   const folder = await ExperimentFolder.open(all.out, { command: 'curve', data, ...all }, all.resume ?? false);
   const { parts, draws } = await folder.prepare(async () => {
     const made = await prepareParts(data, all, folder.data);

@@ -1,6 +1,4 @@
-import { readMembers, type StoredModel } from '../checkpoint/modelFolder.ts';
-import { membersOf, type FineTuneOptions } from '../api/fineTune.ts';
-import type { Directions } from '../api/run.ts';
+import type { FineTuneOptions } from '../api/fineTune.ts';
 import type { TrainOptions } from '../api/train.ts';
 import { FINE_TUNING_OF, type RecipeName } from '../recipe/defaults.ts';
 import { UserError } from '../../text/errors.ts';
@@ -96,13 +94,4 @@ export function withDefaults<Options extends ExperimentOptions>(options: Options
 /** Each value once, in the order given. */
 export function unique<Value>(values: readonly Value[]): Value[] {
   return [...new Set(values)];
-}
-
-/**
- * The language models that an experiment starts from.
- *
- * @throws UserError where `from` holds none, or not those of the direction that is wanted
- */
-export async function startingModels(from: string, direction: Directions | undefined): Promise<StoredModel[]> {
-  return membersOf(await readMembers(from, 'languageModel'), { from, direction });
 }

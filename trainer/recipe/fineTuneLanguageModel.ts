@@ -30,6 +30,8 @@ export interface FineTuneConfig extends Omit<LanguageModelSettings, 'epochs' | '
   readonly discriminative: boolean;
   readonly maxVocabulary: number;
   readonly minCount: number;
+  /** Store the finished weights in 16 bits. */
+  readonly half?: boolean | undefined;
 }
 
 /** A stream shorter than this many windows would give the model no context to carry. */
@@ -119,7 +121,12 @@ export async function fineTuneLanguageModel(
     if (!result.interrupted) {
       const { vocabulary } = start;
       const description = { ...start.description, metrics: metricsOf(result), created: new Date().toISOString() };
-      await writeModel(out, { description, tensors: result.tensors, vocabulary }, { card: languageModelCard(description, config) });
+      const precision = config.half === true ? 'F16' : 'F32';
+      await writeModel(
+        out,
+        { description, tensors: result.tensors, vocabulary },
+        { card: languageModelCard(description, config), precision },
+      );
     }
     return result;
   } finally {

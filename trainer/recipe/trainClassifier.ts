@@ -35,6 +35,8 @@ export type LabelWeights = (typeof LABEL_WEIGHTS)[number];
 export interface ClassifierConfig extends Omit<ClassifierSettings, 'epochs' | 'objective'>, SplitConfig {
   readonly from?: string | undefined;
   readonly epochs: number;
+  /** As many epochs more as this many steps take. */
+  readonly fewestSteps?: number | undefined;
   readonly learningRate: number;
   readonly unfreezing: UnfreezingName;
   readonly discriminative: boolean;
@@ -69,13 +71,13 @@ type StartDescription = Omit<ModelDescription, 'kind' | 'sizes' | 'created' | 'c
 /**
  * Reads the documents and makes a classifier ready to learn them.
  *
- * @param plan what an epoch trains, from the rate that each layer group has when it is trained
+ * @param plan what an epoch trains, from the rate that each layer group has when it is trained, and the steps of an epoch
  * @throws UserError for data that cannot be read or learnt from
  */
 export async function prepareClassifier(
   start: ClassifierStart,
   config: Omit<ClassifierConfig, 'epochs' | 'unfreezing'>,
-  plan: (rates: readonly number[]) => EpochRates[],
+  plan: (rates: readonly number[], stepsPerEpoch: number) => EpochRates[],
   onNote?: (text: string) => void,
 ): Promise<PreparedClassifier> {
   const { task: kind = 'singleLabel' } = config;
@@ -98,7 +100,12 @@ export async function prepareClassifier(
   const rates = config.discriminative
     ? discriminativeRates(config.learningRate, groups)
     : new Array<number>(groups).fill(config.learningRate);
-  const task = new ClassifierTask(sizes, parameters, sets, { ...config, batch, objective, epochs: plan(rates) });
+  const task = new ClassifierTask(sizes, parameters, sets, {
+    ...config,
+    batch,
+    objective,
+    epochs: plan(rates, Math.ceil(training.length / batch)),
+  });
   const dispose = (): void => {
     task.dispose();
     tf.dispose([...parameters.values()]);
@@ -116,17 +123,23 @@ export async function trainClassifier(
   out: string,
   options: RunOptions,
 ): Promise<TrainingOutcome> {
-  const { epochs, unfreezing } = config;
-  const plan = (rates: readonly number[]): EpochRates[] => UNFREEZING[unfreezing]({ rates, epochs });
+  const { fewestSteps = 0, ...asked } = config;
+  const plan = (rates: readonly number[], stepsPerEpoch: number): EpochRates[] =>
+    UNFREEZING[asked.unfreezing]({ rates, epochs: Math.max(asked.epochs, Math.ceil(fewestSteps / stepsPerEpoch)) });
   const { task, objective, labels, vocabulary, sizes, description, batch, dispose } = await prepareClassifier(
     start,
-    config,
+    asked,
     plan,
     options.onNote,
   );
+  const settled = { batch, epochs: task.stepsPerEpoch.length };
   try {
     const run = new RunFolder(out);
-    const decisions = { ...(options.config ?? { command: 'train', ...config }), batch, ...(labels.length > 0 && { labelNames: labels }) };
+    const decisions = {
+      ...(options.config ?? { command: 'train', ...asked }),
+      ...settled,
+      ...(labels.length > 0 && { labelNames: labels }),
+    };
     const result = await runTraining(task, { ...options, run, config: decisions });
     if (!result.interrupted) {
       const finished: ModelDescription = {
@@ -142,7 +155,11 @@ export async function trainClassifier(
       };
       const tensors = config.range === undefined ? rescaled(result.tensors, objective.scale) : result.tensors;
       const precision = config.half === true ? 'F16' : 'F32';
-      await writeModel(out, { description: finished, tensors, vocabulary }, { card: classifierCard(finished, config), precision });
+      await writeModel(
+        out,
+        { description: finished, tensors, vocabulary },
+        { card: classifierCard(finished, { ...config, ...settled }), precision },
+      );
     }
     return result;
   } finally {
