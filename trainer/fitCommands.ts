@@ -14,7 +14,7 @@ export function addFitCommands(program: Command): void {
     .argument('<data>', 'labelled documents')
     .optionsGroup('Model:')
     .addOption(new Option('--out <folder>', 'folder that gets language-model, classifier and bundle').makeOptionMandatory())
-    .addOption(new Option('--from <model>', `${options.LANGUAGE_MODEL} (default)`))
+    .addOption(new Option('--from <model>', `${options.LANGUAGE_MODEL} (default: wiki-small)`))
     .addOption(options.direction())
     .optionsGroup('Documents:')
     .addOption(options.text())

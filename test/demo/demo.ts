@@ -1,7 +1,7 @@
 /**
  * `npm run demo`: the whole product on real reviews, each step by the command that a person would type. Asks the classifier that comes along; then
- * makes one: fine-tunes the shipped language model on reviews, trains a classifier with 200 labels, measures it on held-out reviews, exports it, serves
- * it and asks it over HTTP.
+ * makes one: fine-tunes the language model of reviews that comes along on more of them, trains a classifier with 200 labels, measures it on held-out
+ * reviews, exports it, serves it and asks it over HTTP.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -14,7 +14,7 @@ import { gunzipSync } from 'node:zlib';
 const ROOT = join(import.meta.dirname, '..', '..');
 const ULMFIT = join(ROOT, 'trainer', 'bin.mjs');
 const OUT = join(ROOT, 'runs', 'demo');
-const LANGUAGE_MODEL = join(ROOT, 'models', 'wiki-small');
+const LANGUAGE_MODEL = 'reviews-small';
 const REVIEWS = join(import.meta.dirname, 'movie-reviews.jsonl.gz');
 
 /** Reviews with a label to train on; the rest of the training part is used without its labels. */
@@ -45,7 +45,7 @@ async function main(): Promise<void> {
 
   await step('Set up the training engine', 'setup');
   await step(
-    'Step 2 of ULMFiT: the language model reads 300 reviews, without their labels',
+    'Step 2 of ULMFiT: the language model of reviews reads 300 more, of another kind, without their labels',
     'finetune',
     path.unlabelled,
     '--from',
@@ -71,7 +71,7 @@ async function main(): Promise<void> {
     '--valid-fraction',
     '0',
     '--epochs',
-    '5',
+    '8',
     ...seed,
   );
   const accuracy = await measure(`How good is it? ${HELD_OUT} reviews that it has never seen`, path.classifier, path.heldOut);
@@ -87,7 +87,7 @@ async function main(): Promise<void> {
       '--valid-fraction',
       '0',
       '--epochs',
-      '5',
+      '8',
       ...seed,
     );
     fromScratch = await measure('And how good is that?', path.scratch, path.heldOut);

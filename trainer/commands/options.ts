@@ -60,7 +60,8 @@ export interface ExportOptions extends BundlePrecisionFlags {
 }
 
 /** What may be given where a command needs a language model to start from. */
-export const LANGUAGE_MODEL = 'folder of a language model, or of a pair of them, or the name of one that came with ulmfit: wiki-small';
+export const LANGUAGE_MODEL =
+  'folder of a language model, or of a pair of them, or the name of one that came with ulmfit: wiki-small or reviews-small';
 
 export const out = () => new Option('--out <folder>', 'model folder to write; checkpoints and metrics lie in it too').makeOptionMandatory();
 

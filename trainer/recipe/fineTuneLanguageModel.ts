@@ -113,11 +113,8 @@ export async function fineTuneLanguageModel(
   const plan = (rates: readonly number[]): EpochRates[] => LANGUAGE_MODEL_UNFREEZING[unfreezing]({ rates, epochs });
   const { task, start, batch, dispose } = await prepareFineTuning(pretrained, config, plan, options.onNote);
   try {
-    const result = await runTraining(task, {
-      ...options,
-      run,
-      config: { ...(options.config ?? { command: 'finetune', ...config }), batch },
-    });
+    const decisions = { ...(options.config ?? { command: 'finetune', ...config }), batch };
+    const result = await runTraining(task, { ...options, run, config: decisions });
     if (!result.interrupted) {
       const { vocabulary } = start;
       const description = { ...start.description, metrics: metricsOf(result), created: new Date().toISOString() };
@@ -125,7 +122,7 @@ export async function fineTuneLanguageModel(
       await writeModel(
         out,
         { description, tensors: result.tensors, vocabulary },
-        { card: languageModelCard(description, config), precision },
+        { card: languageModelCard(description, decisions), precision },
       );
     }
     return result;

@@ -106,14 +106,15 @@ async function pretrainOn(
   const sizes: Sizes = { ...config.sizes, vocabulary: vocabulary.size };
   options.onNote?.(`${corpusLength(training)} tokens, vocabulary ${vocabulary.size}`);
 
-  const { start, ...decisions } = config;
+  const { start, ...rest } = config;
+  const decisions = options.config ?? { command: 'pretrain', ...rest };
   const parameters =
     start === undefined ? initializeLanguageModel(sizes, config.seed) : toDevice(transferVocabulary(start, vocabulary).tensors);
   const rates = languageModelGroups(sizes).map(() => config.learningRate);
   const settings = { ...config, epochs: full({ rates, epochs: config.epochs }) };
   const task = new LanguageModelTask(sizes, parameters, { training, validation }, settings);
   try {
-    const result = await runTraining(task, { ...options, run, config: options.config ?? { command: 'pretrain', ...decisions } });
+    const result = await runTraining(task, { ...options, run, config: decisions });
     if (!result.interrupted) {
       const model: StoredModel = {
         description: {

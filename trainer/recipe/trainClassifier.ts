@@ -132,12 +132,12 @@ export async function trainClassifier(
     plan,
     options.onNote,
   );
-  const settled = { batch, epochs: task.stepsPerEpoch.length };
   try {
     const run = new RunFolder(out);
     const decisions = {
       ...(options.config ?? { command: 'train', ...asked }),
-      ...settled,
+      batch,
+      epochs: task.stepsPerEpoch.length,
       ...(labels.length > 0 && { labelNames: labels }),
     };
     const result = await runTraining(task, { ...options, run, config: decisions });
@@ -155,11 +155,7 @@ export async function trainClassifier(
       };
       const tensors = config.range === undefined ? rescaled(result.tensors, objective.scale) : result.tensors;
       const precision = config.half === true ? 'F16' : 'F32';
-      await writeModel(
-        out,
-        { description: finished, tensors, vocabulary },
-        { card: classifierCard(finished, { ...config, ...settled }), precision },
-      );
+      await writeModel(out, { description: finished, tensors, vocabulary }, { card: classifierCard(finished, decisions), precision });
     }
     return result;
   } finally {

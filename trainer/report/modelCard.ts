@@ -25,10 +25,10 @@ export function figure(value: number): string {
 
 /** The model card of a classifier, Markdown. */
 export function classifierCard(description: ModelDescription, config: object): string {
-  const { sizes, labels = [] } = description;
+  const { sizes } = description;
   return `# Text classifier
 
-Answers with one of ${labels.length} labels: ${labels.map((label) => `\`${label}\``).join(', ')}.
+Answers with ${answersOf(description)}.
 
 AWD-LSTM encoder (${description.direction}), ${sizes.layers} layers: embedding ${sizes.embedding}, hidden ${sizes.hidden}, vocabulary ${sizes.vocabulary};
 concat pooling over the whole document. Tokenizer version ${description.tokenizerVersion}. Made ${description.created.slice(0, 10)} by ulmfit.
@@ -39,6 +39,12 @@ ${figuresTable(description)}
 
 ${settingsBlock(config)}
 `;
+}
+
+function answersOf({ task, labels = [], range }: ModelDescription): string {
+  if (task === 'regression') return range === undefined ? 'a number' : `a number between ${range[0]} and ${range[1]}`;
+  const names = `${labels.length} labels: ${labels.map((label) => `\`${label}\``).join(', ')}`;
+  return task === 'multiLabel' ? `any of ${names}` : `one of ${names}`;
 }
 
 function figuresTable({ metrics = {} }: ModelDescription): string {
