@@ -302,6 +302,18 @@ describe('switches of the ablation tables', () => {
     expect(await epochsOf({ batch: 4, recipe: 'fastai' })).toBe(5);
   });
 
+  it('the model card shows the settings of config.json, where device and precision stand as well', async () => {
+    const [lm, out] = [fresh(), fresh()];
+    await fineTune(at('reviews.jsonl'), { from: at('pair', 'forward'), out: lm, epochs: 1, batch: 4, bptt: 8, resume: true });
+    await train(at('reviews.jsonl'), { from: lm, out, ...SMALL_STEPS, epochs: 1, signal: new AbortController().signal });
+    for (const folder of [at('pair', 'backward'), lm, out]) {
+      const [, settings = ''] = /```json\n(.*?)\n```/s.exec(await readFile(join(folder, 'README.md'), 'utf8')) ?? [];
+      const { device, precision, ...config } = JSON.parse(await readFile(join(folder, 'config.json'), 'utf8')) as Record<string, unknown>;
+      expect([device, precision]).not.toContain(undefined);
+      expect(JSON.parse(settings), folder).toEqual(config);
+    }
+  });
+
   it("fine-tuning: last only, full, discriminative and schedule change what is learnt; last leaves the LSTM's layers bit by bit", async () => {
     const from = at('pair', 'forward');
     const tuned = async (options: object): Promise<StoredModel> => {
