@@ -23,7 +23,8 @@ const languageModel = v.strictObject({ ...common, maxVocab: v.optional(count), u
 const classifier = v.strictObject({ ...common, bpttWindow: v.optional(count), unfreezing: v.optional(names(UNFREEZING)) });
 
 /**
- * What is not the recipe's own choice, for a set: how its language model is fine-tuned (null: not at all, as it has read the text already), and how classifiers are trained on so many labels, or on `all`.
+ * What is not the recipe's own choice, for a set: how its language model is fine-tuned (null: not at all, as it has read the text already), and how
+ * classifiers are trained on so many labels, or on `all`.
  */
 const settingsSchema = v.strictObject({
   languageModel: v.optional(v.nullable(languageModel), {}),
