@@ -3,7 +3,7 @@ import { basename, join, resolve } from 'node:path';
 import type { Bundle, Precision } from '../../export/bundle.ts';
 import { UserError } from '../../text/errors.ts';
 import { writeFileAtomically } from '../checkpoint/atomicFile.ts';
-import { isPair } from '../checkpoint/modelFolder.ts';
+import { isModel, isPair } from '../checkpoint/modelFolder.ts';
 import { CLASSIFIER_TRAINING, DEFAULT_SEED } from '../recipe/defaults.ts';
 import { readEvaluation, type ClassifierEvaluation } from '../report/evaluation.ts';
 import { exportClassifier } from './exportClassifier.ts';
@@ -206,7 +206,7 @@ function bundleName(out: string): string {
 }
 
 async function holdsModel(folder: string): Promise<boolean> {
-  return (await exists(join(folder, 'model.json'))) || isPair(folder);
+  return (await isModel(folder)) || isPair(folder);
 }
 
 function exists(path: string): Promise<boolean> {

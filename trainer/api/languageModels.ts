@@ -1,6 +1,5 @@
-import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { PAIR, readMembers, readModel, type StoredModel } from '../checkpoint/modelFolder.ts';
+import { isModel, PAIR, readMembers, readModel, type StoredModel } from '../checkpoint/modelFolder.ts';
 import { locateModel } from '../shippedModels.ts';
 import { UserError } from '../../text/errors.ts';
 import type { Directions } from './run.ts';
@@ -31,12 +30,5 @@ export async function languageModelsOf({ from, direction }: LanguageModelChoice)
       const others = models.map((model) => model.description.direction).join(' and a ');
       throw new UserError(`${from} holds a ${others} language model, not a ${wanted} one. Leave out --direction, or name another model.`);
     }),
-  );
-}
-
-function isModel(folder: string): Promise<boolean> {
-  return stat(join(folder, 'model.json')).then(
-    () => true,
-    () => false,
   );
 }

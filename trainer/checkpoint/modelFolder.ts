@@ -141,10 +141,15 @@ export async function readMembers(pathOrName: string, kind?: ModelDescription['k
   return members;
 }
 
+/** Whether a folder itself holds a model. */
+export function isModel(folder: string): Promise<boolean> {
+  return exists(join(folder, 'model.json'));
+}
+
 /** Whether a folder holds a forward and a backward model. */
 export async function isPair(folder: string): Promise<boolean> {
-  if (await exists(join(folder, 'model.json'))) return false;
-  return (await Promise.all(PAIR.map((direction) => exists(join(folder, direction, 'model.json'))))).every(Boolean);
+  if (await isModel(folder)) return false;
+  return (await Promise.all(PAIR.map((direction) => isModel(join(folder, direction))))).every(Boolean);
 }
 
 function words(kind: ModelDescription['kind']): string {
